@@ -1,0 +1,48 @@
+"""The three locks of a store (SPEC.md, section 10).
+
+commit : held around each commit; one writer at a time.
+publish : held while CURRENT changes, and while a process joins the store or leaves it.
+open : held shared by every process that has the store open; whoever gets it exclusively is alone.
+
+Order: commit before publish before open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lithograph.files import Files, Lock
+from lithograph.formats.file_names import LOCK_COMMIT, LOCK_OPEN, LOCK_PUBLISH
+
+
+class StoreLocks:
+    """One process's hold on the locks of a store."""
+
+    def __init__(self, files: Files, pid: int, timeout_s: float) -> None:
+        self.open: Lock = files.lock(LOCK_OPEN, pid)
+        self._commit = files.lock(LOCK_COMMIT, pid)
+        self._publish = files.lock(LOCK_PUBLISH, pid)
+        self.timeout_s = timeout_s
+
+    @contextmanager
+    def commit(self) -> Iterator[None]:
+        """Hold the commit lock; LockedError if another process does for too long."""
+        self._commit.acquire(exclusive=True, timeout_s=self.timeout_s)
+        try:
+            yield
+        finally:
+            self._commit.release()
+
+    @contextmanager
+    def publish(self) -> Iterator[None]:
+        """Hold the publish lock; LockedError if another process does for too long."""
+        self._publish.acquire(exclusive=True, timeout_s=self.timeout_s)
+        try:
+            yield
+        finally:
+            self._publish.release()
+
+    def close(self) -> None:
+        for lock in (self._commit, self._publish, self.open):
+            lock.close()

@@ -1,0 +1,166 @@
+"""Locks between processes, by `flock`.
+
+A `flock` belongs to an open file: closing another descriptor of the same file does not drop it (POSIX
+`lockf` locks do that), and it dies with its process, whatever kills it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Final, Protocol
+
+from lithograph.errors import LockedError
+from lithograph.files.protocol import failed
+
+_READ_ONLY_ERRORS: Final = (errno.EACCES, errno.EROFS, errno.EPERM)
+_PROC_LOCK: Final = re.compile(r": FLOCK +ADVISORY +\w+ +(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) ")
+
+
+class LockDirectory(Protocol):
+    """What a lock needs of the directory its file is in."""
+
+    def path_of(self, name: str) -> str:
+        """Return the path of a file, for messages."""
+
+    def open_for_lock(self, name: str, *, writable: bool) -> int:
+        """Return a descriptor of a lock file; OSError passes."""
+
+    def identity_of(self, name: str) -> tuple[int, int] | None:
+        """Return what names the file now at `name`, or None if there is none."""
+
+    def forget(self, thing: OsLock) -> None:
+        """Take the lock off the list of what is open."""
+
+
+class OsLock:
+    """A lock that one file of the store stands for."""
+
+    def __init__(self, files: LockDirectory, name: str, pid: int) -> None:
+        self._files = files
+        self._name = name
+        self._path = files.path_of(name)
+        self._pid = f"{pid}\n".encode()
+        self._fd = -1
+        self._writable = False
+
+    def try_acquire(self, *, exclusive: bool) -> bool:
+        try:
+            while True:
+                self._ensure_open()
+                try:
+                    fcntl.flock(self._fd, _flags(exclusive) | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                if self._is_current():
+                    self._note_holder(exclusive)
+                    return True
+        except OSError as error:
+            raise failed("lock", self._path, error) from error
+
+    def acquire(self, *, exclusive: bool, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not self.try_acquire(exclusive=exclusive):
+            try:
+                got = self._wait(exclusive, deadline - time.monotonic())
+            except OSError as error:
+                raise failed("lock", self._path, error) from error
+            if not got:
+                pid = self._holder()
+                holder = f"process {pid}" if pid else "another process"
+                raise LockedError(
+                    f"{self._path} is held by {holder} for longer than lock_timeout="
+                    f"{timeout_s:g} s; wait for it, or open with a longer lock_timeout",
+                    pid=pid,
+                )
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        self._files.forget(self)
+        self._drop()
+
+    def _ensure_open(self) -> None:
+        if self._fd >= 0:
+            return
+        try:
+            self._fd = self._files.open_for_lock(self._name, writable=True)
+            self._writable = True
+        except OSError as error:
+            if error.errno not in _READ_ONLY_ERRORS:
+                raise
+            self._fd = self._files.open_for_lock(self._name, writable=False)
+
+    def _is_current(self) -> bool:
+        """Return whether the locked file still stands at its path; if not, give it back."""
+        held = os.fstat(self._fd)
+        if (held.st_dev, held.st_ino) == self._files.identity_of(self._name):
+            return True
+        self._drop()
+        return False
+
+    def _drop(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _wait(self, exclusive: bool, timeout_s: float) -> bool:
+        """Wait for the lock in a thread of its own, which alone can be left behind by a timeout."""
+        self._drop()
+        self._ensure_open()
+        fd, self._fd = self._fd, -1
+        guard = threading.Lock()
+        done = threading.Event()
+        wanted = True
+
+        def wait() -> None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(fd, _flags(exclusive))
+            with guard:
+                if not wanted:
+                    os.close(fd)
+                done.set()
+
+        threading.Thread(target=wait, name="lithograph-lock", daemon=True).start()
+        try:
+            done.wait(max(timeout_s, 0))
+        finally:
+            with guard:
+                if done.is_set():
+                    self._fd = fd
+                else:
+                    wanted = False
+        return self._fd >= 0
+
+    def _note_holder(self, exclusive: bool) -> None:
+        """Leave this process's number in the file, for the error message of whoever waits."""
+        if exclusive and self._writable and os.pread(self._fd, 32, 0) != self._pid:
+            # Only a message hangs on it: a full disk must not keep anybody from locking.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
+                os.pwrite(self._fd, self._pid, 0)
+
+    def _holder(self) -> int | None:
+        """Return the pid of a process that holds the lock, as the system or the file tells."""
+        found = self._files.identity_of(self._name)
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/locks").read_text().splitlines():
+                match = _PROC_LOCK.search(line)
+                if match and found and int(match[2]) == found[1] and int(match[1]) > 0:
+                    return int(match[1])
+        with contextlib.suppress(OSError, ValueError):
+            self._ensure_open()
+            return int(os.pread(self._fd, 32, 0))
+        return None
+
+
+def _flags(exclusive: bool) -> int:
+    return fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH

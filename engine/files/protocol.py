@@ -1,0 +1,107 @@
+"""What the engine may ask of a store's directory, whatever stands behind it.
+
+Paths are relative to the store's directory and were made by `formats.file_names`. The machine's errors
+become StorageError, whose `__cause__` is the OSError. A file that is missing or is not a regular
+file becomes CorruptionError: names of files come from the store itself.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lithograph.errors import StorageError
+
+
+class File(Protocol):
+    """One open file of the store. Offsets and sizes are in bytes."""
+
+    @property
+    def path(self) -> str:
+        """Where the file is, for messages."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset` on; fewer only where the file ends."""
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Write all of `data`, or raise StorageError; then any part of it may have been written."""
+
+    def size(self) -> int:
+        """Return the size of the file."""
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size`."""
+
+    def sync_data(self) -> None:
+        """Return when the contents and the size are on the medium."""
+
+    def close(self) -> None:
+        """Give the file back; closing twice is allowed."""
+
+
+class Lock(Protocol):
+    """An advisory lock on a file of the store; dies with its process, whatever kills it."""
+
+    def try_acquire(self, *, exclusive: bool) -> bool:
+        """Take the lock, or change the one held, if nobody is in the way; return whether it is held.
+
+        A change that fails gives up what was held.
+        """
+
+    def acquire(self, *, exclusive: bool, timeout_s: float) -> None:
+        """Take the lock; raise LockedError with the holder's pid when `timeout_s` has passed."""
+
+    def release(self) -> None:
+        """Let go; without effect when the lock is not held."""
+
+    def close(self) -> None:
+        """Let go and give the file back."""
+
+
+class Files(Protocol):
+    """The directory of one store."""
+
+    @property
+    def root(self) -> str:
+        """Where the store is, for messages."""
+
+    def identity(self) -> tuple[int, int]:
+        """Return numbers that name the store's directory whatever path led to it."""
+
+    def path_of(self, name: str) -> str:
+        """Return the path of a file, for messages."""
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is an entry of that name, of whatever kind."""
+
+    def entries(self, directory: str) -> list[str]:
+        """Return the entries of a directory ("" is the store's own), sorted; [] if it is missing."""
+
+    def make_directory(self, name: str) -> None:
+        """Make a directory if it is missing; not durable before `sync_directory` of its parent."""
+
+    def sync_directory(self, name: str) -> None:
+        """Return when the directory's entries are on the medium; ".." is the store's parent."""
+
+    def create(self, name: str) -> File:
+        """Make a file that must not exist yet; raise FileExistsError if it does."""
+
+    def open(self, name: str, *, writable: bool = False) -> File:
+        """Open a file that must exist."""
+
+    def unlink(self, name: str) -> None:
+        """Remove a file."""
+
+    def lock(self, name: str, pid: int) -> Lock:
+        """Return the lock that file `name` stands for, made if it is missing; not yet held."""
+
+    def close(self) -> None:
+        """Give back everything still open, locks included."""
+
+    def abandon(self) -> None:
+        """After a fork, in the child: close everything without letting go of the parent's locks."""
+
+
+def failed(action: str, path: str, error: OSError) -> StorageError:
+    failure = StorageError(f"cannot {action} {path}: {error.strerror or error}")
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,6 @@
+from lithograph.formats.layout import Buffer
+
+def xxh64(data: Buffer) -> int: ...
+def scan_records(
+    data: Buffer, offset: int, epoch: int, sequence: int, chain: int
+) -> tuple[list[int], int, int]: ...

@@ -1,0 +1,55 @@
+"""Plain-Python meaning of every kernel function: written to be believed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import xxhash
+
+from lithograph.formats.layout import Buffer
+from lithograph.formats.wal_record import ALIGNMENT, RECORD, RECORD_SIZE_MIN
+
+xxh64 = xxhash.xxh64_intdigest
+
+_CHECKSUM_SIZE: Final = 8
+
+
+def scan_records(
+    data: Buffer, offset: int, epoch: int, sequence: int, chain: int
+) -> tuple[list[int], int, int]:
+    """Return where the unbroken chain of WAL records that starts at `offset` stands, and its end.
+
+    Parameters
+    ----------
+    data : bytes of a WAL, or of a part of one.
+    offset : of the first record, in bytes.
+    epoch : the WAL's.
+    sequence : the first record's; each next one has one more.
+    chain : checksum of the record before the first.
+
+    Returns
+    -------
+    The offsets of the records, the offset behind the last one, and the last one's checksum
+    (`chain` when there is none). Stops at the first record that is incomplete, damaged, of another
+    epoch or sequence, or not chained; says nothing about why.
+
+    Cost: O(bytes). Source: SPEC.md, section 6.2.
+    """
+    if not 0 <= offset <= len(data):
+        raise ValueError(f"offset {offset} is outside the {len(data)} bytes of data")
+    view = memoryview(data).cast("B")
+    offsets: list[int] = []
+    while offset + RECORD_SIZE_MIN <= len(view):
+        checksum, found_chain, found_epoch, found_sequence, _, _, size, _ = RECORD.unpack_from(
+            view, offset
+        )
+        end = offset + RECORD_SIZE_MIN + size + -size % ALIGNMENT
+        if (
+            end > len(view)
+            or (found_chain, found_epoch, found_sequence) != (chain, epoch, sequence)
+            or xxh64(view[offset + _CHECKSUM_SIZE : end]) != checksum
+        ):
+            break
+        offsets.append(offset)
+        offset, chain, sequence = end, checksum, sequence + 1
+    return offsets, offset, chain

@@ -1,0 +1,301 @@
+"""Joining a store, and leaving it (SPEC.md, section 11).
+
+Both happen under the publish lock, so that whoever holds the open lock shared either recovered the
+store or joined somebody who had. Getting the open lock exclusively means to be alone.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+
+from lithograph.catalog.current_file import read_current, write_current
+from lithograph.catalog.manifest_file import read_manifest
+from lithograph.catalog.shared_map_file import SharedMapFile
+from lithograph.catalog.store_locks import StoreLocks
+from lithograph.environment import Environment
+from lithograph.errors import CorruptionError, LockedError, StorageError, StoreNotFoundError
+from lithograph.files import Files
+from lithograph.formats.file_names import SHARED_MAP
+from lithograph.formats.shared_map import SharedState
+from lithograph.maintenance.creation import create_store, is_unfinished
+from lithograph.maintenance.recovery import (
+    before_log,
+    new_memtable,
+    read_store,
+    recover,
+    valid_slot,
+)
+from lithograph.options import Options
+from lithograph.write.journal import Journal
+from lithograph.write.replay import apply_to, close_chain, follow, open_chain
+from lithograph.write.wal_file import LogPosition, WalFile
+
+
+def join_store(
+    files: Files, environment: Environment, locks: StoreLocks, options: Options
+) -> Journal:
+    """Open the store in a directory, creating it if the mode says so; return its journal.
+
+    Raises
+    ------
+    StoreNotFoundError, LockedError, CorruptionError, FormatVersionError, StorageError
+    """
+    if not options.writable:
+        return _join_as_reader(files, environment, locks)
+    with locks.publish():
+        if options.exclusive:
+            locks.open.acquire(exclusive=True, timeout_s=locks.timeout_s)
+        elif not locks.open.try_acquire(exclusive=True):
+            locks.open.acquire(exclusive=False, timeout_s=locks.timeout_s)
+            return _attach(files, environment, locks, writable=True)
+        if is_unfinished(files):
+            if options.mode == "w":
+                raise _no_store(files)
+            create_store(files, environment)
+        journal = _recover_alone(files, environment, locks, exclusive=options.exclusive)
+        # Nobody can come between: whoever wants this lock holds the publish lock first.
+        if not options.exclusive and not locks.open.try_acquire(exclusive=False):
+            raise LockedError(f"{files.root}: the open lock was taken away; open again")
+        return journal
+
+
+def leave_store(
+    files: Files, locks: StoreLocks, journal: Journal, *, writable: bool, sync: bool
+) -> None:
+    """Make what was committed durable (with `sync`), and mark the end of the log if nobody is left.
+
+    Never waits for another process. Raises StorageError if the sync fails; all is given back then too.
+    """
+    try:
+        if writable and sync and journal.failure is None:
+            # Without the commit lock: syncing more than is published harms nobody.
+            journal.refresh()
+            journal.log.file.sync_data()
+            _mark_clean(files, locks, journal)
+    finally:
+        journal.close()
+        locks.close()
+
+
+def _mark_clean(files: Files, locks: StoreLocks, journal: Journal) -> None:
+    """Write into CURRENT that the whole log is synced, so that the next opening has nothing to copy."""
+    timeout_s, locks.timeout_s = locks.timeout_s, 0
+    try:
+        with locks.publish():
+            if not locks.open.try_acquire(exclusive=True):
+                return
+            journal.refresh()
+            position = journal.position
+            if journal.log.file.size() != position.offset or journal.state.flags:
+                return
+            journal.log.file.sync_data()
+            current = valid_slot(files, read_current(files))
+            if (current.wal_number, current.wal_synced) != (position.wal_number, position.offset):
+                write_current(
+                    files, replace(current, turn=current.turn + 1, wal_synced=position.offset)
+                )
+    except LockedError:
+        pass  # Somebody is joining or leaving: the end of the log is theirs to mark.
+    finally:
+        locks.timeout_s = timeout_s
+
+
+def _no_store(files: Files) -> StoreNotFoundError:
+    return StoreNotFoundError(
+        f'there is no store in {files.root}; open it with mode="c" to create one'
+    )
+
+
+def _recover_alone(
+    files: Files, environment: Environment, locks: StoreLocks, *, exclusive: bool
+) -> Journal:
+    found, log, position, current = recover(files, environment)
+    state = _published(environment.random_u64(), current.generation, position)
+    shared = SharedMapFile.rewrite(files, current.store_uuid, state)
+    return Journal(
+        files,
+        environment,
+        locks,
+        current.store_uuid,
+        found.memtable,
+        log,
+        position,
+        shared.read(),
+        shared,
+        writable=True,
+        exclusive=exclusive,
+    )
+
+
+def _published(session: int, generation: int, position: LogPosition) -> SharedState:
+    """Return what shared.map says when the log ends at `position`."""
+    return SharedState(
+        counter=0,
+        session=session,
+        generation=generation,
+        wal_number=position.wal_number,
+        wal_end=position.offset,
+        wal_synced=position.offset,
+        chain=position.chain,
+        last_sequence=position.sequence,
+        last_commit_time=position.commit_time,
+    )
+
+
+def _attach(
+    files: Files, environment: Environment, locks: StoreLocks, *, writable: bool
+) -> Journal:
+    """Join the processes that have the store open; what they published is what there is."""
+    current = valid_slot(files, read_current(files))
+    shared = SharedMapFile.open(files, writable=writable)
+    shared.check_owner(current.store_uuid)
+    state = shared.read()
+    if state.generation != current.generation:
+        raise CorruptionError(
+            f"generation {state.generation} is published, CURRENT names {current.generation}",
+            path=shared.path,
+        )
+    manifest = read_manifest(files, current)
+    memtable = new_memtable(manifest)
+    chain = open_chain(
+        files,
+        current.store_uuid,
+        state.wal_number,
+        manifest.first_wal_number,
+        writable=writable,
+    )
+    end = follow(chain, before_log(manifest), state.wal_end, apply_to(memtable))
+    close_chain(chain[:-1])
+    return Journal(
+        files,
+        environment,
+        locks,
+        current.store_uuid,
+        memtable,
+        chain[-1],
+        end.position,
+        state,
+        shared,
+        writable=writable,
+        exclusive=False,
+    )
+
+
+def _join_as_reader(files: Files, environment: Environment, locks: StoreLocks) -> Journal:
+    """Open for reading, writing nothing; where nobody writes now, notice when somebody begins."""
+    try:
+        with locks.publish():
+            if not locks.open.try_acquire(exclusive=True):
+                locks.open.acquire(exclusive=False, timeout_s=locks.timeout_s)
+                return _attach(files, environment, locks, writable=False)
+            journal = _read_alone(files, environment, locks)
+            locks.open.release()
+            return journal
+    except LockedError:
+        raise
+    except StorageError as error:
+        if files.exists("locks/open") or not _cannot_lock(error):
+            raise
+        # A copy on a medium that cannot be written and without locks: nobody has it open.
+        return _read_alone(files, environment, locks)
+
+
+def _cannot_lock(error: StorageError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (
+        errno.ENOENT,
+        errno.EACCES,
+        errno.EROFS,
+        errno.EPERM,
+    )
+
+
+def _read_alone(files: Files, environment: Environment, locks: StoreLocks) -> Journal:
+    if is_unfinished(files):
+        raise _no_store(files)
+    watch = _Watch(files)
+    seen = watch.counter()
+    found = read_store(files, writable=False)
+    if found.end.copies:
+        _sync_if_possible(found.log)
+    journal = Journal(
+        files,
+        environment,
+        locks,
+        found.current.store_uuid,
+        found.memtable,
+        found.log,
+        found.end.position,
+        _published(environment.random_u64(), found.current.generation, found.end.position),
+        None,
+        writable=False,
+        exclusive=False,
+    )
+    journal.rejoin = _Rejoin(files, locks, journal, watch, seen)
+    return journal
+
+
+class _Watch:
+    """The counter of shared.map for a reader that holds no lock; the map may come into being later."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._shared: SharedMapFile | None = None
+
+    def counter(self) -> bytes:
+        """Return the counter, b"" where there is no map."""
+        if self._shared is None and self._files.exists(SHARED_MAP):
+            self._shared = SharedMapFile.open(self._files, writable=False)
+        return self._shared.counter() if self._shared is not None else b""
+
+
+class _Rejoin:
+    """Called before each read of a reader that holds no lock: joins whoever began to write."""
+
+    def __init__(
+        self, files: Files, locks: StoreLocks, journal: Journal, watch: _Watch, seen: bytes
+    ) -> None:
+        self._files = files
+        self._locks = locks
+        self._journal = journal
+        self._watch = watch
+        self._seen = seen
+
+    def __call__(self) -> None:
+        if self._watch.counter() == self._seen:
+            return
+        journal = self._journal
+        with journal.guard:
+            seen = self._watch.counter()
+            if journal.shared is not None or seen == self._seen:
+                return
+            with self._locks.publish():
+                if self._locks.open.try_acquire(exclusive=True):
+                    # They wrote and left: their files say what there is, as at the opening.
+                    self._follow_files()
+                    self._locks.open.release()
+                    self._seen = seen
+                    return
+                self._locks.open.acquire(exclusive=False, timeout_s=self._locks.timeout_s)
+                shared = SharedMapFile.open(self._files, writable=False)
+                journal.catch_up(shared.read())
+                journal.attach(shared)
+
+    def _follow_files(self) -> None:
+        journal = self._journal
+        found = read_store(self._files, writable=False)
+        found.log.close()
+        journal.catch_up(_published(journal.state.session, found.current.generation, found.end.position))
+        if found.end.copies:
+            _sync_if_possible(journal.log)
+
+
+def _sync_if_possible(log: WalFile) -> None:
+    """Sync what a crash may have left in the cache only: what is served must survive a power cut."""
+    try:
+        log.file.sync_data()
+    except StorageError as error:
+        cause = error.__cause__
+        if not (isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EINVAL)):
+            raise

@@ -1,0 +1,1 @@
+"""The read path: layers merged into what one view sees."""

@@ -1,0 +1,168 @@
+"""Folding versions over layers: newest wins, relative versions go on top of older ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lithograph.errors import CorruptionError
+from lithograph.formats.edge_patch import EdgePatch
+from lithograph.formats.node_patch import NodePatch
+from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.optional_fields import NO_MOMENT
+from lithograph.formats.properties import EMPTY
+from lithograph.ids import ABSENT
+from lithograph.segments.layer import EdgeEntry, Layer
+from lithograph.segments.version import EdgeVersion, NodeVersion, visible, visible_down_to_full
+
+Layers = Sequence[Layer]
+"""Newest first."""
+
+
+class NodeState(NamedTuple):
+    """A live node as one view sees it; times in µs since 1970 UTC, properties as MessagePack."""
+
+    node_id: int
+    type_code: int | None
+    observations: tuple[str, ...]
+    properties: bytes
+    created_at: int
+    updated_at: int
+
+
+class EdgeState(NamedTuple):
+    """A live edge as one view sees it; NO_MOMENT where a bound of its validity is open."""
+
+    source: int
+    target: int
+    type_code: int
+    key: str
+    created_at: int
+    valid_from: int
+    valid_to: int
+    properties: bytes
+
+
+def find_name(layers: Layers, name: str, sequence: int) -> int | None:
+    """Return the id of a live node, or None."""
+    for layer in layers:
+        node_id = layer.find_name(name, sequence)
+        if node_id is not None:
+            return node_id if node_id != ABSENT else None
+    return None
+
+
+def name_of(layers: Layers, node_id: int) -> str:
+    """Return the name of a node that the caller knows to exist, dead or alive."""
+    for layer in layers:
+        name = layer.name_of(node_id)
+        if name is not None:
+            return name
+    raise CorruptionError(f"node {node_id} has edges or changes, and no name")
+
+
+def is_live(layers: Layers, node_id: int, sequence: int) -> bool:
+    """Return whether the view sees the node."""
+    for layer in layers:
+        versions = layer.node_versions(node_id, sequence)
+        if versions:
+            return versions[0].change is not None
+    return False
+
+
+def fold_node(layers: Layers, node_id: int, sequence: int) -> NodeState | None:
+    """Return the node as the view sees it, or None if it does not. Cost: O(its relative versions)."""
+    found: list[NodeVersion] = []
+    for layer in layers:
+        found += layer.node_versions(node_id, sequence)
+        if found and (found[-1].full or found[-1].change is None):
+            break
+    if not found or found[0].change is None:
+        return None
+    base = found[-1]
+    patch = base.change
+    if patch is None or not base.full:
+        raise CorruptionError(f"node {node_id} was changed by commit {base.sequence}, never made")
+    for version in reversed(found[:-1]):
+        assert version.change is not None
+        patch = patch.then(version.change)
+    return _node_state(node_id, patch, base.born, found[0].time)
+
+
+def _node_state(node_id: int, patch: NodePatch, born: int, updated_at: int) -> NodeState:
+    created_at = patch.created_at
+    return NodeState(
+        node_id,
+        patch.type_code,
+        patch.observations or (),
+        patch.properties or EMPTY,
+        born if created_at is None or created_at == NO_MOMENT else created_at,
+        updated_at,
+    )
+
+
+def find_edge(
+    layers: Layers, source: int, adjacent: AdjacentEdge, sequence: int
+) -> EdgeState | None:
+    """Return one edge as the view sees it, or None if it does not."""
+    entries = [
+        entry for layer in layers if (entry := layer.edge(source, adjacent)) is not None
+    ]
+    return fold_edge(entries, sequence)
+
+
+def fold_edge(entries: Sequence[EdgeEntry], sequence: int) -> EdgeState | None:
+    """Return what the entries of one edge, newest layer first, amount to; None if it is dead."""
+    found: list[EdgeVersion] = []
+    for entry in entries:
+        found += visible_down_to_full(entry.versions, sequence)
+        if found and (found[-1].full or found[-1].change is None):
+            break
+    if not found or found[0].change is None:
+        return None
+    base, edge = found[-1], entries[0]
+    patch = base.change
+    if patch is None or not base.full:
+        raise CorruptionError(
+            f"the edge {edge.source} -> {edge.target} was changed by commit {base.sequence}, "
+            "never made"
+        )
+    for version in reversed(found[:-1]):
+        assert version.change is not None
+        patch = patch.then(version.change)
+    return _edge_state(edge, patch, base.born)
+
+
+def _edge_state(edge: EdgeEntry, patch: EdgePatch, born: int) -> EdgeState:
+    created_at = patch.created_at
+    return EdgeState(
+        edge.source,
+        edge.target,
+        edge.type_code,
+        edge.key,
+        born if created_at is None or created_at == NO_MOMENT else created_at,
+        NO_MOMENT if patch.valid_from is None else patch.valid_from,
+        NO_MOMENT if patch.valid_to is None else patch.valid_to,
+        patch.properties or EMPTY,
+    )
+
+
+def node_changed_at(layers: Layers, node_id: int, sequence: int) -> int:
+    """Return the sequence of the newest commit up to `sequence` that touched the node; 0 if none."""
+    for layer in layers:
+        versions = layer.node_versions(node_id, sequence)
+        if versions:
+            return versions[0].sequence
+    return 0
+
+
+def edge_changed_at(
+    layers: Layers, source: int, adjacent: AdjacentEdge, sequence: int
+) -> int:
+    """Return the sequence of the newest commit up to `sequence` that touched the edge; 0 if none."""
+    for layer in layers:
+        entry = layer.edge(source, adjacent)
+        version = visible(entry.versions, sequence) if entry is not None else None
+        if version is not None:
+            return version.sequence
+    return 0

@@ -1,0 +1,199 @@
+"""What readers get: `Node` and `Edge`, immutable, independent of the store they came from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NoReturn
+
+from lithograph.formats.moment import decode_moment
+from lithograph.formats.optional_fields import NO_MOMENT
+from lithograph.formats.properties import decode_properties
+
+
+class _Record:
+    """Values compared and shown by their fields; decoding waits until a field is asked for."""
+
+    __slots__ = ()
+    _fields: tuple[str, ...] = ()
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, field) for field in self._fields])
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        assert isinstance(other, _Record)
+        return self._values() == other._values()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{field}={getattr(self, field)!r}" for field in self._fields)
+        return f"{type(self).__name__}({shown})"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a {type(self).__name__} is immutable: write through the graph")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]  # the same refusal, one argument less
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Any:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is not pickled; store its fields instead")
+
+
+class Node(_Record):
+    """One node as a view saw it.
+
+    Attributes
+    ----------
+    id : dense, never reused; -1 for a node that its transaction has not committed yet.
+    name, type : texts; a node without a type has "".
+    observations : in the order they were added.
+    properties : a fresh dict each time it is asked for.
+    created_at, updated_at : aware, UTC; of an uncommitted change, the time it was read.
+    """
+
+    __slots__ = ("_created_at", "_properties", "_updated_at", "id", "name", "observations", "type")
+    _fields = ("id", "name", "type", "observations", "properties", "created_at", "updated_at")
+
+    id: int
+    name: str
+    type: str
+    observations: tuple[str, ...]
+
+    def __init__(
+        self,
+        node_id: int,
+        name: str,
+        type_name: str,
+        observations: tuple[str, ...],
+        properties: bytes,
+        created_at: int,
+        updated_at: int,
+    ) -> None:
+        set_ = object.__setattr__
+        set_(self, "id", node_id)
+        set_(self, "name", name)
+        set_(self, "type", type_name)
+        set_(self, "observations", observations)
+        set_(self, "_properties", properties)
+        set_(self, "_created_at", created_at)
+        set_(self, "_updated_at", updated_at)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return decode_properties(self._raw("_properties"))
+
+    @property
+    def created_at(self) -> datetime:
+        return decode_moment(self._raw("_created_at"))
+
+    @property
+    def updated_at(self) -> datetime:
+        return decode_moment(self._raw("_updated_at"))
+
+    def _raw(self, slot: str) -> Any:
+        return object.__getattribute__(self, slot)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.name, self._raw("_updated_at")))
+
+
+class Edge(_Record):
+    """One edge as a view saw it.
+
+    Attributes
+    ----------
+    source, target : names.   source_id, target_id : the ids behind them.
+    type, key : texts; an edge without a key has "".
+    properties : a fresh dict each time it is asked for.
+    created_at : aware, UTC.
+    valid_from, valid_to : aware, UTC, half-open; None where the bound is open.
+    """
+
+    __slots__ = (
+        "_created_at",
+        "_properties",
+        "_valid_from",
+        "_valid_to",
+        "key",
+        "source",
+        "source_id",
+        "target",
+        "target_id",
+        "type",
+    )
+    _fields = (
+        "source",
+        "type",
+        "target",
+        "key",
+        "properties",
+        "created_at",
+        "valid_from",
+        "valid_to",
+        "source_id",
+        "target_id",
+    )
+
+    source: str
+    target: str
+    type: str
+    key: str
+    source_id: int
+    target_id: int
+
+    def __init__(
+        self,
+        source: str,
+        type_name: str,
+        target: str,
+        key: str,
+        *,
+        source_id: int,
+        target_id: int,
+        created_at: int,
+        valid_from: int,
+        valid_to: int,
+        properties: bytes,
+    ) -> None:
+        set_ = object.__setattr__
+        set_(self, "source", source)
+        set_(self, "type", type_name)
+        set_(self, "target", target)
+        set_(self, "key", key)
+        set_(self, "source_id", source_id)
+        set_(self, "target_id", target_id)
+        set_(self, "_created_at", created_at)
+        set_(self, "_valid_from", valid_from)
+        set_(self, "_valid_to", valid_to)
+        set_(self, "_properties", properties)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return decode_properties(self._raw("_properties"))
+
+    @property
+    def created_at(self) -> datetime:
+        return decode_moment(self._raw("_created_at"))
+
+    @property
+    def valid_from(self) -> datetime | None:
+        return _bound(self._raw("_valid_from"))
+
+    @property
+    def valid_to(self) -> datetime | None:
+        return _bound(self._raw("_valid_to"))
+
+    def _raw(self, slot: str) -> Any:
+        return object.__getattribute__(self, slot)
+
+    def __hash__(self) -> int:
+        return hash((self.source_id, self.type, self.target_id, self.key))
+
+
+def _bound(moment: int) -> datetime | None:
+    return None if moment == NO_MOMENT else decode_moment(moment)

@@ -1,0 +1,1 @@
+"""The write path: the log, the memtable, and how one follows the other."""

@@ -1,0 +1,338 @@
+"""The journal: one process's place in the log, and the memtable that follows it.
+
+Invariants
+1. `published` is the sequence of the newest commit that readers may see; the memtable holds every
+   commit up to it, and beyond it only commits whose records stand complete in the log.
+2. Only the holder of the commit lock appends, and only where the log ends as published.
+3. Nothing that was appended is cut once it is in the memtable: the next writer adopts it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from lithograph.catalog.current_file import read_current
+from lithograph.catalog.shared_map_file import SharedMapFile
+from lithograph.catalog.store_locks import StoreLocks
+from lithograph.environment import Environment
+from lithograph.errors import CorruptionError, FailedStateError, StorageError
+from lithograph.files import Files
+from lithograph.formats.current import CurrentSlot
+from lithograph.formats.file_names import CURRENT
+from lithograph.formats.operations import Operation
+from lithograph.formats.shared_map import FLAG_SWITCH_WAL, SharedState
+from lithograph.formats.wal_header import WAL_START
+from lithograph.formats.wal_record import WalRecord
+from lithograph.write.memtable import Memtable
+from lithograph.write.replay import apply_to, close_chain, follow, open_chain
+from lithograph.write.wal_file import LogPosition, WalFile
+from lithograph.write.wal_switch import switch_wal
+
+_log = logging.getLogger("lithograph")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit that is resolved and not logged yet."""
+
+    sequence: int
+    time: int
+    operations: list[Operation]
+
+
+class Journal:
+    """The log as this process sees it.
+
+    Attributes
+    ----------
+    memtable : follows the log.   published : see the invariants.
+    position : behind the last published record that the memtable holds.
+    state : what shared.map said when it was last read or written.
+    failure : the error after which nothing may be written any more, or None.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        environment: Environment,
+        locks: StoreLocks,
+        store_uuid: bytes,
+        memtable: Memtable,
+        log: WalFile,
+        position: LogPosition,
+        state: SharedState,
+        shared: SharedMapFile | None,
+        *,
+        writable: bool,
+        exclusive: bool,
+    ) -> None:
+        self.files = files
+        self.store_uuid = store_uuid
+        self.memtable = memtable
+        self.log = log
+        self.position = position
+        self.published = position.sequence
+        self.state = state
+        self.shared = shared
+        self.failure: StorageError | None = None
+        self.rejoin: Callable[[], None] | None = None
+        self._environment = environment
+        self._locks = locks
+        self._writable = writable
+        self._exclusive = exclusive
+        self._seen = shared.counter() if shared is not None else b""
+        self.guard = threading.Lock()
+
+    # Following ---------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Take in what other processes published. Cost: one look at shared.map when there is no news."""
+        if self.shared is None:
+            if self.rejoin is not None:
+                self.rejoin()
+        elif not self._exclusive and self.shared.counter() != self._seen:
+            with self.guard:
+                self._take_news()
+
+    def _take_news(self) -> None:
+        assert self.shared is not None
+        seen = self.shared.counter()
+        if seen == self._seen:
+            return
+        self.catch_up(self.shared.read())
+        # An older counter than the state's only makes the next look read the map once more.
+        self._seen = seen
+
+    def catch_up(self, state: SharedState) -> None:
+        """Apply what was published behind `position`, through every log in between."""
+        if state.wal_number == self.log.number:
+            chain = [self.log]
+        else:
+            chain = open_chain(
+                self.files,
+                self.store_uuid,
+                state.wal_number,
+                self.log.number,
+                writable=self._writable,
+            )
+        try:
+            end = follow(chain, self.position, state.wal_end, apply_to(self.memtable))
+        except BaseException:
+            if chain[-1] is not self.log:
+                close_chain(chain)
+            raise
+        if end.position.sequence != state.last_sequence:
+            raise CorruptionError(
+                f"shared.map says commit {state.last_sequence}, the log ends with commit "
+                f"{end.position.sequence}",
+                path=chain[-1].path,
+                offset=end.position.offset,
+            )
+        self.state = state
+        self.position = end.position
+        if chain[-1] is not self.log:
+            close_chain([self.log, *chain[:-1]])
+            self.log = chain[-1]
+        self.published = end.position.sequence
+
+    # Writing, under the commit lock ------------------------------------------------------------
+
+    def prepare(self, wal_size_max: int) -> None:
+        """Make the log ready for an append: caught up, without a tail, not too large.
+
+        Raises
+        ------
+        FailedStateError : an earlier failure forbids writing.
+        StorageError, CorruptionError
+        """
+        self.check_usable()
+        assert self.shared is not None
+        with self.guard:
+            self._take_news()
+        size = self.log.file.size()
+        if size < self.state.wal_end:
+            raise CorruptionError(
+                f"the log ends at {size}, {self.state.wal_end} bytes of it are published",
+                path=self.log.path,
+                offset=size,
+            )
+        if size > self.state.wal_end or self.state.flags & FLAG_SWITCH_WAL:
+            self._adopt_tail()
+        elif size > wal_size_max:
+            self.switch()
+
+    def append(self, commits: list[Commit], *, sync: bool) -> None:
+        """Log, sync, apply and publish commits, in this order; on return readers see them.
+
+        Raises
+        ------
+        StorageError : nothing was written that counts; the journal goes on, or `failure` says why
+            it cannot.
+        """
+        position = self.position
+        pieces = []
+        synced_upto = self.state.wal_synced
+        for commit in commits:
+            record = WalRecord.of(
+                commit.operations,
+                chain=0,
+                epoch=0,
+                sequence=commit.sequence,
+                synced_upto=0,
+                commit_time=commit.time,
+            )
+            piece, position = self.log.encode_next(position, record, synced_upto)
+            pieces.append(piece)
+        self._write(b"".join(pieces))
+        if sync:
+            self._sync()
+            synced_upto = position.offset
+        for commit in commits:
+            self.memtable.apply(commit.sequence, commit.time, commit.operations)
+        self._publish(position, synced_upto)
+
+    def sync(self) -> None:
+        """Put every published commit on the medium. Under the commit lock."""
+        self.check_usable()
+        if self.state.wal_synced < self.state.wal_end:
+            self._sync()
+            self._publish(self.position, self.position.offset)
+
+    def switch(self) -> None:
+        """Start a new log behind the last commit. Under the commit lock, caught up, no tail."""
+        self.sync()
+        # Whoever finds this flag knows that CURRENT may name a log that shared.map does not.
+        self._publish(self.position, self.position.offset, FLAG_SWITCH_WAL)
+        self._switch(self.position, ())
+
+    def check_usable(self) -> None:
+        """Raise FailedStateError after a failure that could not be undone."""
+        if self.failure is not None:
+            raise FailedStateError(
+                f"an earlier write failed ({self.failure}); what was acknowledged is safe: "
+                "close the store and open it again to go on"
+            ) from self.failure
+
+    def _adopt_tail(self) -> None:
+        """Carry what a writer that died or failed left behind the published end into a new log."""
+        log, state = self.log, self.state
+        header = log.header
+        start = LogPosition(log.number, WAL_START, header.chain, header.first_sequence - 1, 0)
+        end = follow([log], start, None, _ignore, promised=state.wal_synced)
+        if end.position.offset < state.wal_end:
+            raise CorruptionError(
+                f"the log is readable to {end.position.offset}, {state.wal_end} bytes are published",
+                path=log.path,
+                offset=end.position.offset,
+            )
+        adopted = end.position.sequence - state.last_sequence
+        _log.warning(
+            "%s: a writer died or failed; %d complete commits it left were kept, %d torn bytes cut",
+            log.path,
+            adopted,
+            end.tail_size,
+        )
+        self._switch(end.unsynced, end.copies)
+
+    def _switch(self, previous: LogPosition, copies: tuple[WalRecord, ...]) -> None:
+        assert self.shared is not None
+        with self._locks.publish():
+            slot = self._current_slot()
+            log, position, _ = switch_wal(
+                self.files, self._environment, slot, previous, copies, slot.wal_number + 1
+            )
+        with self.guard:
+            state = self.shared.publish(
+                replace(
+                    self.state,
+                    wal_number=log.number,
+                    wal_end=position.offset,
+                    wal_synced=position.offset,
+                    chain=position.chain,
+                    last_sequence=position.sequence,
+                    last_commit_time=position.commit_time,
+                    flags=0,
+                )
+            )
+            log.close()
+            self.catch_up(state)
+            self._seen = self.shared.counter()
+
+    def _current_slot(self) -> CurrentSlot:
+        reading = read_current(self.files)
+        if reading.newest is None:
+            raise CorruptionError(
+                "both slots are damaged; close the store in every process",
+                path=self.files.path_of(CURRENT),
+            )
+        return reading.newest
+
+    def _write(self, data: bytes) -> None:
+        end = self.position.offset
+        try:
+            self.log.file.write_at(end, data)
+        except BaseException as error:
+            # Full disk, or an interruption: take back what was written, the journal goes on.
+            try:
+                self.log.file.truncate(end)
+            except StorageError as second:
+                self._fail(second)
+            raise error
+
+    def _sync(self) -> None:
+        try:
+            self.log.file.sync_data()
+        except StorageError as error:
+            # The system may now take unwritten pages for clean: no retry can be trusted.
+            self._fail(error)
+            raise
+
+    def _publish(self, position: LogPosition, synced: int, flags: int = 0) -> None:
+        assert self.shared is not None
+        with self.guard:
+            try:
+                state = self.shared.publish(
+                    replace(
+                        self.state,
+                        wal_end=position.offset,
+                        wal_synced=synced,
+                        chain=position.chain,
+                        last_sequence=position.sequence,
+                        last_commit_time=position.commit_time,
+                        flags=flags,
+                    )
+                )
+            except StorageError as error:
+                self._fail(error)
+                raise
+            self._seen = state.counter.to_bytes(8, "little")
+            self.state = state
+            self.position = position
+            self.published = position.sequence
+
+    def _fail(self, error: StorageError) -> None:
+        """Refuse writes from now on, and tell the next writer not to trust this log's end."""
+        self.failure = error
+        _log.error("%s: writing stops here until the store is reopened: %s", self.log.path, error)
+        if self.shared is not None:
+            try:
+                self.state = self.shared.publish(replace(self.state, flags=FLAG_SWITCH_WAL))
+            except StorageError as second:
+                _log.error("%s: cannot tell other processes: %s", self.log.path, second)
+
+    def attach(self, shared: SharedMapFile) -> None:
+        """Follow `shared` from now on; under `guard`, caught up."""
+        self._seen = b""
+        self.shared = shared
+
+    def close(self) -> None:
+        self.log.close()
+        if self.shared is not None:
+            self.shared.close()
+
+
+def _ignore(record: WalRecord) -> None:
+    """Take a record without applying it: the caller only asks where the log ends."""

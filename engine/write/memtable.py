@@ -1,0 +1,315 @@
+"""The memtable: every version of the newest commits, in memory, readable while it grows.
+
+Entries carry the sequence of their commit, so a reader at sequence s sees exactly the commits up to s
+however many came since. Commits are applied by one thread at a time and may be applied again (after
+an interruption): the second time changes nothing.
+
+Invariants
+1. The versions of a name, a node and an edge ascend by sequence.
+2. An edge's entry is the same object in the out-list of its source and the in-list of its target.
+3. Lists and dictionaries only grow: a reader that holds a length holds a prefix.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+from lithograph.formats.edge_patch import EdgePatch
+from lithograph.formats.node_patch import NodePatch
+from lithograph.formats.operations import (
+    AdjacentEdge,
+    DefineType,
+    DeleteEdge,
+    DeleteNode,
+    InsertEdge,
+    InsertNode,
+    Operation,
+    UpdateEdge,
+    UpdateNode,
+)
+from lithograph.ids import ABSENT
+from lithograph.segments.layer import Direction, EdgeEntry
+from lithograph.segments.version import EdgeVersion, NodeVersion, visible_down_to_full
+from lithograph.write.commit_table import CommitTable
+from lithograph.write.name_order import NameOrder
+from lithograph.write.type_table import TypeTable
+
+_FOLD_FROM = 8
+"""Relative versions on top of each other before a reader folds them into a full one."""
+
+
+class _NodeEntry:
+    """One node in this layer; `name` is None where only an older layer knows it."""
+
+    __slots__ = ("name", "versions")
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+        self.versions: list[NodeVersion] = []
+
+
+class _AdjacencyList:
+    """The edges of one node in one direction; sorted when asked, again when it has grown."""
+
+    __slots__ = ("_ordered", "entries")
+
+    def __init__(self) -> None:
+        self.entries: dict[AdjacentEdge, EdgeEntry] = {}
+        self._ordered: list[tuple[AdjacentEdge, EdgeEntry]] = []
+
+    def ordered(self) -> list[tuple[AdjacentEdge, EdgeEntry]]:
+        ordered = self._ordered
+        # Entries are never removed, so an equal length means equal contents.
+        if len(ordered) != len(self.entries):
+            ordered = sorted(list(self.entries.items()), key=_adjacent)
+            self._ordered = ordered
+        return ordered
+
+
+def _adjacent(item: tuple[AdjacentEdge, EdgeEntry]) -> AdjacentEdge:
+    return item[0]
+
+
+def _sequence(version: NodeVersion) -> int:
+    return version.sequence
+
+
+class Memtable:
+    """The newest layer; implements `segments.layer.Layer`.
+
+    Attributes
+    ----------
+    types : the store's type codes.   commits : times and counts, by sequence.
+    next_id, type_count : the id of the next new node and the code of the next new type, as of the
+        last commit that was applied whole.   version_count : versions held, of nodes and edges.
+    """
+
+    def __init__(
+        self,
+        *,
+        sequence: int = 0,
+        commit_time: int = 0,
+        next_id: int = 0,
+        node_count: int = 0,
+        edge_count: int = 0,
+        types: Sequence[str] = (),
+    ) -> None:
+        self.types = TypeTable(types)
+        self.commits = CommitTable(sequence, commit_time, node_count, edge_count)
+        self.next_id = next_id
+        self.type_count = len(types)
+        self.version_count = 0
+        self._names: dict[str, list[tuple[int, int]]] = {}
+        self._order = NameOrder()
+        self._nodes: dict[int, _NodeEntry] = {}
+        self._adjacency: tuple[dict[int, _AdjacencyList], dict[int, _AdjacencyList]] = ({}, {})
+
+    # Reading -----------------------------------------------------------------------------------
+
+    def find_name(self, name: str, sequence: int) -> int | None:
+        for version_sequence, node_id in reversed(self._names.get(name, ())):
+            if version_sequence <= sequence:
+                return node_id
+        return None
+
+    def name_of(self, node_id: int) -> str | None:
+        entry = self._nodes.get(node_id)
+        return entry.name if entry is not None else None
+
+    def node_versions(self, node_id: int, sequence: int) -> list[NodeVersion]:
+        entry = self._nodes.get(node_id)
+        if entry is None:
+            return []
+        found = visible_down_to_full(entry.versions, sequence)
+        if len(found) > _FOLD_FROM and found[-1].change is not None and found[-1].full:
+            found = [self._fold(entry.versions, found)]
+        return found
+
+    def adjacency(self, node_id: int, direction: Direction) -> list[tuple[AdjacentEdge, EdgeEntry]]:
+        edges = self._adjacency[direction].get(node_id)
+        return edges.ordered() if edges is not None else []
+
+    def edge(self, source: int, adjacent: AdjacentEdge) -> EdgeEntry | None:
+        edges = self._adjacency[Direction.OUT].get(source)
+        return edges.entries.get(adjacent) if edges is not None else None
+
+    def names_after(self, start: str, after: bool, count: int) -> list[str]:
+        return self._order.page(start, after, count)
+
+    def sources(self) -> Sequence[int]:
+        return sorted(list(self._adjacency[Direction.OUT]))
+
+    # Writing -----------------------------------------------------------------------------------
+
+    def apply(self, sequence: int, time: int, operations: Iterable[Operation]) -> None:
+        """Add the versions of one commit; readers see them once `sequence` is published."""
+        nodes_added = edges_added = 0
+        next_id = self.next_id
+        for operation in operations:
+            match operation:
+                case InsertEdge(source, target, type_code, key, patch):
+                    edges_added += 1
+                    self._change_edge(
+                        source, (type_code, target, key), sequence, time, patch, full=True
+                    )
+                case InsertNode(node_id, name, node_patch):
+                    nodes_added += 1
+                    next_id = max(next_id, node_id + 1)
+                    self._insert_node(node_id, name, sequence, time, node_patch)
+                case UpdateNode(node_id, node_patch):
+                    entry = self._node_entry(node_id, None)
+                    self._push_node(entry, NodeVersion(sequence, time, node_patch, False))
+                case UpdateEdge(source, target, type_code, key, patch):
+                    self._change_edge(
+                        source, (type_code, target, key), sequence, time, patch, full=False
+                    )
+                case DeleteEdge(source, target, type_code, key):
+                    edges_added -= 1
+                    self._change_edge(
+                        source, (type_code, target, key), sequence, time, None, full=False
+                    )
+                case DeleteNode(node_id, name):
+                    nodes_added -= 1
+                    edges_added -= self._delete_node(operation, sequence, time)
+                case DefineType(code, name):
+                    self.types.define(code, name)
+        self.commits.append(sequence, time, nodes_added, edges_added)
+        self.next_id = next_id
+        self.type_count = len(self.types)
+
+    def _insert_node(
+        self, node_id: int, name: str, sequence: int, time: int, patch: NodePatch
+    ) -> None:
+        entry = self._node_entry(node_id, name)
+        self._push_node(entry, NodeVersion(sequence, time, patch, True, time))
+        self._push_name(name, sequence, node_id)
+
+    def _delete_node(self, operation: DeleteNode, sequence: int, time: int) -> int:
+        """Bury the node and its edges; return how many edges there were."""
+        node_id, name, outgoing, incoming = operation
+        loops = 0
+        for adjacent in outgoing:
+            self._change_edge(node_id, adjacent, sequence, time, None, full=False)
+            loops += adjacent[1] == node_id
+        for type_code, source, key in incoming:
+            self._change_edge(source, (type_code, node_id, key), sequence, time, None, full=False)
+        entry = self._node_entry(node_id, name)
+        self._push_node(entry, NodeVersion(sequence, time, None, False))
+        self._push_name(name, sequence, ABSENT)
+        return len(outgoing) + len(incoming) - loops
+
+    def _node_entry(self, node_id: int, name: str | None) -> _NodeEntry:
+        entry = self._nodes.get(node_id)
+        if entry is None:
+            entry = self._nodes[node_id] = _NodeEntry(name)
+        return entry
+
+    def _push_node(self, entry: _NodeEntry, version: NodeVersion) -> None:
+        versions = entry.versions
+        if not versions or versions[-1].sequence < version.sequence:
+            versions.append(version)
+            self.version_count += 1
+
+    def _push_name(self, name: str, sequence: int, node_id: int) -> None:
+        versions = self._names.get(name)
+        if versions is None:
+            # The order first: interrupted between the two, a name is listed twice, never lost.
+            self._order.add(name)
+            self._names[name] = [(sequence, node_id)]
+        elif versions[-1][0] < sequence or (versions[-1] == (sequence, ABSENT) and node_id >= 0):
+            # The second case: one commit deletes a node and makes another of the same name.
+            versions.append((sequence, node_id))
+
+    def _change_edge(
+        self,
+        source: int,
+        adjacent: AdjacentEdge,
+        sequence: int,
+        time: int,
+        patch: EdgePatch | None,
+        *,
+        full: bool,
+    ) -> None:
+        entry = self._edge_entry(source, adjacent)
+        versions = entry.versions
+        born = time
+        if versions:
+            newest = versions[-1]
+            if newest.sequence >= sequence:
+                return
+            if patch is not None and not full and newest.change is not None and newest.full:
+                # Edges are small: a change of a known edge is kept whole, so no reader folds.
+                patch, full, born = newest.change.then(patch), True, newest.born
+        versions.append(EdgeVersion(sequence, time, patch, full, born))
+        self.version_count += 1
+
+    def _edge_entry(self, source: int, adjacent: AdjacentEdge) -> EdgeEntry:
+        type_code, target, key = adjacent
+        out = self._list(Direction.OUT, source)
+        entry = out.entries.get(adjacent)
+        if entry is None:
+            entry = EdgeEntry(source, target, type_code, key)
+            # The in-list first: were this interrupted between the two, the edge would be found
+            # missing in the out-list and both would be set again.
+            self._list(Direction.IN, target).entries[(type_code, source, key)] = entry
+            out.entries[adjacent] = entry
+        return entry
+
+    def _list(self, direction: Direction, node_id: int) -> _AdjacencyList:
+        lists = self._adjacency[direction]
+        found = lists.get(node_id)
+        if found is None:
+            found = lists[node_id] = _AdjacencyList()
+        return found
+
+    @staticmethod
+    def _fold(versions: list[NodeVersion], found: list[NodeVersion]) -> NodeVersion:
+        """Replace the newest of `found` by the full version it amounts to, and return that."""
+        base = found[-1]
+        patch = base.change
+        assert patch is not None
+        for version in reversed(found[:-1]):
+            assert version.change is not None
+            patch = patch.then(version.change)
+        newest = found[0]
+        folded = NodeVersion(newest.sequence, newest.time, patch, True, base.born)
+        # Storing an equal version in place is safe beside readers and the writer, who only appends.
+        versions[bisect_left(versions, newest.sequence, key=_sequence)] = folded
+        return folded
+
+    def _check(self) -> list[str]:
+        """Return what breaks the invariants above; [] when all hold. Cost: O(everything)."""
+        broken = []
+        for name, versions in self._names.items():
+            if any(a[0] > b[0] for a, b in zip(versions, versions[1:], strict=False)):
+                broken.append(f"versions of the name {name!r} do not ascend")
+            node_id = versions[-1][1]
+            entry = self._nodes.get(node_id)
+            if node_id != ABSENT and (entry is None or entry.name != name):
+                broken.append(f"the name {name!r} leads to id {node_id}, which has another name")
+        for node_id, entry in self._nodes.items():
+            if any(a[0] >= b[0] for a, b in zip(entry.versions, entry.versions[1:], strict=False)):
+                broken.append(f"versions of node {node_id} do not ascend")
+        count = 0
+        for source, edges in self._adjacency[Direction.OUT].items():
+            for (type_code, target, key), edge in edges.entries.items():
+                incoming = self._adjacency[Direction.IN].get(target)
+                if incoming is None or incoming.entries.get((type_code, source, key)) is not edge:
+                    broken.append(f"the edge {source} -> {target} is in one direction only")
+                if edge.versions and edge.versions[-1].change is not None:
+                    count += 1
+        live = sum(
+            1 for entry in self._nodes.values() if entry.versions[-1].change is not None
+        )
+        last = self.commits.last_sequence
+        for what, found, kept in (
+            ("nodes", live, self.commits.node_count(last)),
+            ("edges", count, self.commits.edge_count(last)),
+        ):
+            if found != kept:
+                broken.append(f"{found} live {what}, the commit table counts {kept}")
+        both = (sum(len(x.entries) for x in lists.values()) for lists in self._adjacency)
+        if len(set(both)) != 1:
+            broken.append("the two directions hold different numbers of edges")
+        return broken

@@ -1,0 +1,168 @@
+"""One write-ahead log file: made, opened, read in stretches, appended to (SPEC.md, section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lithograph.catalog.file_numbers import create_numbered
+from lithograph.errors import CorruptionError
+from lithograph.files import File, Files
+from lithograph.formats.file_names import WAL_DIRECTORY, wal_name
+from lithograph.formats.wal_header import WAL_START, WalHeader
+from lithograph.formats.wal_record import WalRecord
+from lithograph.kernel import scan_records
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """How far a log was followed.
+
+    offset : in bytes, behind the last record.   chain : that record's checksum.
+    sequence, commit_time : that record's; those of the store's beginning where there is none.
+    """
+
+    wal_number: int
+    offset: int
+    chain: int
+    sequence: int
+    commit_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRecord:
+    """A record and where it stands: from `offset` to just before `end`; `checksum` is its own."""
+
+    record: WalRecord
+    checksum: int
+    offset: int
+    end: int
+
+
+class WalFile:
+    """One open log file. `size()` may be more than what counts: see the tail rule."""
+
+    def __init__(self, file: File, header: WalHeader) -> None:
+        self.file = file
+        self.header = header
+
+    @property
+    def number(self) -> int:
+        return self.header.file_number
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    @classmethod
+    def open(
+        cls, files: Files, number: int, store_uuid: bytes | None, *, writable: bool = False
+    ) -> WalFile:
+        """Open a log and check its header."""
+        file = files.open(wal_name(number), writable=writable)
+        try:
+            return cls(file, WalHeader.decode(file.read_at(0, WAL_START), store_uuid, number))
+        except CorruptionError as error:
+            file.close()
+            raise error.located(file.path) from None
+        except BaseException:
+            file.close()
+            raise
+
+    @classmethod
+    def create(
+        cls,
+        files: Files,
+        store_uuid: bytes,
+        *,
+        at_least: int,
+        epoch: int,
+        previous: LogPosition | None,
+        copies: list[WalRecord],
+    ) -> tuple[WalFile, LogPosition]:
+        """Make a log that continues `previous` and begins with copies of records behind it.
+
+        Returns the log and its end. Everything is on the medium then, the directory entry too; the
+        log does not count before CURRENT names it.
+        """
+        number, file = create_numbered(files, wal_name, at_least)
+        start = previous or LogPosition(0, 0, 0, 0, 0)
+        header = WalHeader(
+            store_uuid,
+            number,
+            epoch,
+            start.sequence + 1,
+            start.wal_number,
+            start.offset,
+            start.chain,
+        )
+        log = cls(file, header)
+        position = LogPosition(
+            number, WAL_START, start.chain, start.sequence, start.commit_time
+        )
+        pieces = [header.encode()]
+        for copied in copies:
+            piece, position = log.encode_next(position, copied, synced_upto=WAL_START)
+            pieces.append(piece)
+        file.write_at(0, b"".join(pieces))
+        file.sync_data()
+        files.sync_directory(WAL_DIRECTORY)
+        return log, position
+
+    def encode_next(
+        self, position: LogPosition, record: WalRecord, synced_upto: int
+    ) -> tuple[bytes, LogPosition]:
+        """Return the bytes of `record` as the next one behind `position`, and the position behind it."""
+        data = WalRecord(
+            position.chain,
+            self.header.epoch,
+            record.sequence,
+            synced_upto,
+            record.commit_time,
+            record.operation_count,
+            record.payload,
+        ).encode()
+        assert record.sequence == position.sequence + 1
+        checksum = int.from_bytes(data[:8], "little")
+        end = position.offset + len(data)
+        return data, LogPosition(
+            self.number, end, checksum, record.sequence, record.commit_time
+        )
+
+    def read(self, start: LogPosition, limit: int | None) -> tuple[list[LoggedRecord], bytes]:
+        """Return the unbroken records from `start` on, and the bytes behind them, up to `limit`.
+
+        limit : in bytes from the file's start; None reads to the file's end.
+        """
+        size = self.file.size() if limit is None else limit
+        base = start.offset
+        if size < base:
+            raise CorruptionError(
+                f"the log ends at {size}, {base} bytes of it were valid before",
+                path=self.path,
+                offset=size,
+            )
+        data = self.file.read_at(base, size - base)
+        offsets, end, _ = scan_records(data, 0, self.header.epoch, start.sequence + 1, start.chain)
+        records = []
+        for offset in offsets:
+            try:
+                record, checksum, next_offset = WalRecord.decode(data, offset)
+            except CorruptionError as error:
+                raise error.located(self.path, base) from None
+            records.append(LoggedRecord(record, checksum, base + offset, base + next_offset))
+        return records, data[end:]
+
+    def why_unreadable(self, data: bytes, offset: int) -> CorruptionError:
+        """Return the error that says why no chained record starts `data`, which stands at `offset`."""
+        try:
+            record, _, _ = WalRecord.decode(data)
+        except CorruptionError as error:
+            return error.located(self.path, offset)
+        return CorruptionError(
+            f"the record of commit {record.sequence} does not continue the one before it",
+            path=self.path,
+            offset=offset,
+        )
+
+    def close(self) -> None:
+        self.file.close()
