@@ -84,9 +84,7 @@ class CurrentSlot:
         check_zero(page, _BODY_END, _CHECKSUM_OFFSET, f"CURRENT slot {index}")
         slot = cls(header.store_uuid, **SLOT.decode(page, HEADER_SIZE))
         if slot.index != index:
-            raise CorruptionError(
-                f"turn {slot.turn} stands in slot {index}", offset=HEADER_SIZE
-            )
+            raise CorruptionError(f"turn {slot.turn} stands in slot {index}", offset=HEADER_SIZE)
         return slot
 
 

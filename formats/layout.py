@@ -96,9 +96,7 @@ class Layout:
                 f"{self.title} takes {self.size} bytes, {max(len(data) - offset, 0)} are left",
                 offset=offset,
             )
-        values = dict(
-            zip(self.offset_of, self._struct.unpack_from(data, offset), strict=True)
-        )
+        values = dict(zip(self.offset_of, self._struct.unpack_from(data, offset), strict=True))
         for name in self._zero:
             found = values.pop(name)
             if found if isinstance(found, int) else any(found):

@@ -149,6 +149,4 @@ def _check_ranges(values: dict[str, int]) -> None:
                 f"manifest: {name} is {values[name]}, not in [{low}, {end})",
                 offset=HEADER_SIZE + MANIFEST.offset_of[name],
             )
-    check_moment(
-        values["last_commit_time"], HEADER_SIZE + MANIFEST.offset_of["last_commit_time"]
-    )
+    check_moment(values["last_commit_time"], HEADER_SIZE + MANIFEST.offset_of["last_commit_time"])

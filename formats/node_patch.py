@@ -84,8 +84,18 @@ class NodePatch(NamedTuple):
         )
 
     def as_full(self) -> NodePatch:
-        """Return the full patch that makes a new node to which this relative one was applied."""
-        return _BLANK.then(self)
+        """Return the full patch that makes a new node to which this relative one was applied.
+
+        Fields that come out as their defaults are absent.
+        """
+        relative = self.removed or self.appended or self.properties_set or self.properties_unset
+        full = _BLANK.then(self) if relative else self
+        if full.observations != () and full.properties != EMPTY:
+            return full
+        return full._replace(
+            observations=full.observations or None,
+            properties=None if full.properties == EMPTY else full.properties,
+        )
 
 
 UNCHANGED: Final = NodePatch()

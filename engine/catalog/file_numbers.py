@@ -18,9 +18,7 @@ def manifest_numbers(files: Files) -> list[int]:
     return _numbers(files, MANIFEST_DIRECTORY, "manifest")
 
 
-def create_numbered(
-    files: Files, name_of: Callable[[int], str], at_least: int
-) -> tuple[int, File]:
+def create_numbered(files: Files, name_of: Callable[[int], str], at_least: int) -> tuple[int, File]:
     """Create a file under a number above every one seen and not below `at_least`.
 
     Two processes may try the same number: the system lets only one of them create it.

@@ -220,7 +220,9 @@ class OsFile:
     def read_at(self, offset: int, size: int) -> bytes:
         try:
             data = os.pread(self._fd, size, offset)
-            while len(data) < size and (more := os.pread(self._fd, size - len(data), offset + len(data))):
+            while len(data) < size and (
+                more := os.pread(self._fd, size - len(data), offset + len(data))
+            ):
                 data += more
         except OSError as error:
             raise failed("read", self.path, error) from error

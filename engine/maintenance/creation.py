@@ -12,7 +12,8 @@ from lithograph.catalog.manifest_file import write_manifest
 from lithograph.environment import Environment
 from lithograph.errors import CorruptionError, NotAStoreError
 from lithograph.files import Files
-from lithograph.formats.current import CurrentSlot
+from lithograph.formats.current import SLOT_COUNT, SLOT_SIZE, CurrentSlot
+from lithograph.formats.file_header import MAGIC
 from lithograph.formats.file_names import (
     CURRENT,
     DIRECTORIES,
@@ -29,12 +30,23 @@ from lithograph.write.wal_file import WalFile
 
 
 def check_directory(files: Files) -> None:
-    """Raise NotAStoreError if the directory holds anything that no store holds, and no CURRENT."""
+    """Raise NotAStoreError if the directory is neither a store nor empty; writes nothing."""
     entries = files.entries("")
     strange = sorted(set(entries) - ENTRIES)
-    if strange and CURRENT not in entries:
+    if CURRENT in entries:
+        file = files.open(CURRENT)
+        try:
+            starts = [file.read_at(slot * SLOT_SIZE, len(MAGIC)) for slot in range(SLOT_COUNT)]
+        finally:
+            file.close()
+        # Zeros are what a power cut in the middle of a creation may leave.
+        if MAGIC not in starts and any(start.strip(b"\0") for start in starts):
+            strange = [CURRENT]
+        else:
+            strange = []
+    if strange:
         raise NotAStoreError(
-            f"{files.root} is not a lithograph store: it holds {strange[0]!r} and no CURRENT; "
+            f"{files.root} is not a lithograph store: its {strange[0]!r} is not one of ours; "
             "use an empty directory, or a path that does not exist yet"
         )
 
@@ -77,16 +89,12 @@ def create_store(files: Files, environment: Environment) -> None:
         copies=[],
     )
     log.close()
-    manifest = Manifest(
-        generation=1, first_wal_number=log.number, next_file_number=log.number + 2
-    )
+    manifest = Manifest(generation=1, first_wal_number=log.number, next_file_number=log.number + 2)
     number = log.number + 1
     digest = write_manifest(files, store_uuid, number, manifest)
     # The directories must be found before CURRENT names what is in them.
     files.sync_directory("")
-    create_current(
-        files, CurrentSlot(store_uuid, 1, 1, number, digest, log.number, WAL_START)
-    )
+    create_current(files, CurrentSlot(store_uuid, 1, 1, number, digest, log.number, WAL_START))
     files.sync_directory("")
     files.sync_directory("..")
 

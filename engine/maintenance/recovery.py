@@ -177,9 +177,7 @@ def _continues(files: Files, current: CurrentSlot, number: int) -> bool:
 
 def _last_sequence(files: Files, current: CurrentSlot, manifest: Manifest, number: int) -> int:
     """Return the newest commit that the logs up to `number` hold; CorruptionError if damaged."""
-    chain = open_chain(
-        files, current.store_uuid, number, manifest.first_wal_number, writable=False
-    )
+    chain = open_chain(files, current.store_uuid, number, manifest.first_wal_number, writable=False)
     try:
         end = follow(chain, before_log(manifest), None, lambda record: None)
         return end.position.sequence

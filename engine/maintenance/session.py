@@ -14,7 +14,13 @@ from lithograph.catalog.manifest_file import read_manifest
 from lithograph.catalog.shared_map_file import SharedMapFile
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
-from lithograph.errors import CorruptionError, LockedError, StorageError, StoreNotFoundError
+from lithograph.errors import (
+    CorruptionError,
+    LockedError,
+    StorageError,
+    StoreExistsError,
+    StoreNotFoundError,
+)
 from lithograph.files import Files
 from lithograph.formats.file_names import SHARED_MAP
 from lithograph.formats.shared_map import SharedState
@@ -48,11 +54,15 @@ def join_store(
             locks.open.acquire(exclusive=True, timeout_s=locks.timeout_s)
         elif not locks.open.try_acquire(exclusive=True):
             locks.open.acquire(exclusive=False, timeout_s=locks.timeout_s)
+            if options.mode == "x":
+                raise store_exists(files)
             return _attach(files, environment, locks, writable=True)
         if is_unfinished(files):
             if options.mode == "w":
-                raise _no_store(files)
+                raise no_store(files)
             create_store(files, environment)
+        elif options.mode == "x":
+            raise store_exists(files)
         journal = _recover_alone(files, environment, locks, exclusive=options.exclusive)
         # Nobody can come between: whoever wants this lock holds the publish lock first.
         if not options.exclusive and not locks.open.try_acquire(exclusive=False):
@@ -101,7 +111,13 @@ def _mark_clean(files: Files, locks: StoreLocks, journal: Journal) -> None:
         locks.timeout_s = timeout_s
 
 
-def _no_store(files: Files) -> StoreNotFoundError:
+def store_exists(files: Files) -> StoreExistsError:
+    """Return the error for mode="x" where a store is already."""
+    return StoreExistsError(f'{files.root} holds a store already; open it with mode="c" or "w"')
+
+
+def no_store(files: Files) -> StoreNotFoundError:
+    """Return the error for a mode that does not create."""
     return StoreNotFoundError(
         f'there is no store in {files.root}; open it with mode="c" to create one'
     )
@@ -213,7 +229,7 @@ def _cannot_lock(error: StorageError) -> bool:
 
 def _read_alone(files: Files, environment: Environment, locks: StoreLocks) -> Journal:
     if is_unfinished(files):
-        raise _no_store(files)
+        raise no_store(files)
     watch = _Watch(files)
     seen = watch.counter()
     found = read_store(files, writable=False)
@@ -286,7 +302,9 @@ class _Rejoin:
         journal = self._journal
         found = read_store(self._files, writable=False)
         found.log.close()
-        journal.catch_up(_published(journal.state.session, found.current.generation, found.end.position))
+        journal.catch_up(
+            _published(journal.state.session, found.current.generation, found.end.position)
+        )
         if found.end.copies:
             _sync_if_possible(journal.log)
 

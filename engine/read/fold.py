@@ -105,9 +105,7 @@ def find_edge(
     layers: Layers, source: int, adjacent: AdjacentEdge, sequence: int
 ) -> EdgeState | None:
     """Return one edge as the view sees it, or None if it does not."""
-    entries = [
-        entry for layer in layers if (entry := layer.edge(source, adjacent)) is not None
-    ]
+    entries = [entry for layer in layers if (entry := layer.edge(source, adjacent)) is not None]
     return fold_edge(entries, sequence)
 
 
@@ -156,9 +154,7 @@ def node_changed_at(layers: Layers, node_id: int, sequence: int) -> int:
     return 0
 
 
-def edge_changed_at(
-    layers: Layers, source: int, adjacent: AdjacentEdge, sequence: int
-) -> int:
+def edge_changed_at(layers: Layers, source: int, adjacent: AdjacentEdge, sequence: int) -> int:
     """Return the sequence of the newest commit up to `sequence` that touched the edge; 0 if none."""
     for layer in layers:
         entry = layer.edge(source, adjacent)

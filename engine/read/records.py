@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NoReturn
 
+from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.moment import decode_moment
+from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.optional_fields import NO_MOMENT
-from lithograph.formats.properties import decode_properties
+from lithograph.formats.properties import EMPTY, decode_properties
+
+_NO_TIME = (None, NO_MOMENT)
 
 
 class _Record:
@@ -94,6 +98,20 @@ class Node(_Record):
     @property
     def updated_at(self) -> datetime:
         return decode_moment(self._raw("_updated_at"))
+
+    def changed(self, node_id: int, type_name: str | None, patch: NodePatch, now: int) -> Node:
+        """Return the node as `patch` and a new type leave it, changed at `now` (µs)."""
+        full = NodePatch(observations=self.observations, properties=self._raw("_properties"))
+        full = full.then(patch)
+        return Node(
+            node_id,
+            self.name,
+            self.type if type_name is None else type_name,
+            full.observations or (),
+            full.properties or EMPTY,
+            self._raw("_created_at") if full.created_at in _NO_TIME else full.created_at,
+            now,
+        )
 
     def _raw(self, slot: str) -> Any:
         return object.__getattribute__(self, slot)
@@ -187,6 +205,28 @@ class Edge(_Record):
     @property
     def valid_to(self) -> datetime | None:
         return _bound(self._raw("_valid_to"))
+
+    def changed(self, patch: EdgePatch) -> Edge:
+        """Return the edge as `patch` leaves it."""
+        full = EdgePatch(
+            self._raw("_created_at"),
+            self._raw("_valid_from"),
+            self._raw("_valid_to"),
+            self._raw("_properties"),
+        ).then(patch)
+        created_at = full.created_at
+        return Edge(
+            self.source,
+            self.type,
+            self.target,
+            self.key,
+            source_id=self.source_id,
+            target_id=self.target_id,
+            created_at=self._raw("_created_at") if created_at in _NO_TIME else created_at,
+            valid_from=full.valid_from,
+            valid_to=full.valid_to,
+            properties=full.properties,
+        )
 
     def _raw(self, slot: str) -> Any:
         return object.__getattribute__(self, slot)

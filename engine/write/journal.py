@@ -36,11 +36,12 @@ _log = logging.getLogger("lithograph")
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit that is resolved and not logged yet."""
+    """A commit that is resolved and not logged yet; `payload` is the operations' encoding."""
 
     sequence: int
     time: int
     operations: list[Operation]
+    payload: bytes
 
 
 class Journal:
@@ -176,13 +177,8 @@ class Journal:
         pieces = []
         synced_upto = self.state.wal_synced
         for commit in commits:
-            record = WalRecord.of(
-                commit.operations,
-                chain=0,
-                epoch=0,
-                sequence=commit.sequence,
-                synced_upto=0,
-                commit_time=commit.time,
+            record = WalRecord(
+                0, 0, commit.sequence, 0, commit.time, len(commit.operations), commit.payload
             )
             piece, position = self.log.encode_next(position, record, synced_upto)
             pieces.append(piece)

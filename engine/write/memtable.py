@@ -299,9 +299,7 @@ class Memtable:
                     broken.append(f"the edge {source} -> {target} is in one direction only")
                 if edge.versions and edge.versions[-1].change is not None:
                     count += 1
-        live = sum(
-            1 for entry in self._nodes.values() if entry.versions[-1].change is not None
-        )
+        live = sum(1 for entry in self._nodes.values() if entry.versions[-1].change is not None)
         last = self.commits.last_sequence
         for what, found, kept in (
             ("nodes", live, self.commits.node_count(last)),

@@ -236,7 +236,9 @@ def _check_operations(operations: Sequence[Operation], memtable: Memtable) -> No
                 ends, code = (source, target), type_code
             case DefineType(new_code, name):
                 if new_code != type_count or memtable.types.code(name) not in (None, new_code):
-                    raise CorruptionError(f"type {name!r} is defined as {new_code}, {type_count} is next")
+                    raise CorruptionError(
+                        f"type {name!r} is defined as {new_code}, {type_count} is next"
+                    )
                 type_count += 1
         if any(end >= next_id for end in ends):
             raise CorruptionError(f"an operation on id {max(ends)}, {next_id} is next")

@@ -96,9 +96,7 @@ class WalFile:
             start.chain,
         )
         log = cls(file, header)
-        position = LogPosition(
-            number, WAL_START, start.chain, start.sequence, start.commit_time
-        )
+        position = LogPosition(number, WAL_START, start.chain, start.sequence, start.commit_time)
         pieces = [header.encode()]
         for copied in copies:
             piece, position = log.encode_next(position, copied, synced_upto=WAL_START)
@@ -124,9 +122,7 @@ class WalFile:
         assert record.sequence == position.sequence + 1
         checksum = int.from_bytes(data[:8], "little")
         end = position.offset + len(data)
-        return data, LogPosition(
-            self.number, end, checksum, record.sequence, record.commit_time
-        )
+        return data, LogPosition(self.number, end, checksum, record.sequence, record.commit_time)
 
     def read(self, start: LogPosition, limit: int | None) -> tuple[list[LoggedRecord], bytes]:
         """Return the unbroken records from `start` on, and the bytes behind them, up to `limit`.

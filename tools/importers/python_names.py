@@ -10,7 +10,7 @@ Promises:
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from lithograph.tools.importers.python_scopes import Origin
 from lithograph.tools.importers.python_symbols import (
@@ -46,7 +46,11 @@ class Names:
             for name, members in symbols.members.items():
                 self._members.setdefault(name, members)
         self._other_modules = self._imported_elsewhere()
-        stars = {name: symbols.stars for name, symbols in modules.items() if symbols.stars}
+        stars = {
+            name: [_running_name(module) for module in symbols.stars]
+            for name, symbols in modules.items()
+            if symbols.stars
+        }
         self._providers = {name: lineage(name, stars)[1:] for name in stars}
         self._lineages: dict[str, tuple[str, ...]] = {}
         self._found: dict[tuple[str, str], str | None] = {}
@@ -82,7 +86,7 @@ class Names:
         return found
 
     def resolve_base(self, reference: Reference) -> str | None:
-        """Return the same where it can be a base of the class `reference.user`, else None."""
+        """Return what `resolve` does, but None where it cannot be a base of `reference.user`."""
         base = self.resolve(reference)
         if base is None or base == reference.user or self.kind(base) not in ("class", "name"):
             return None
@@ -105,6 +109,7 @@ class Names:
         trail: list[tuple[str, str]] = []
         found: str | None
         while True:
+            owner = _running_name(owner)
             key = (owner, name)
             if key in self._found:
                 found = self._found[key]
@@ -214,7 +219,7 @@ def lineage(start: str, following: Mapping[str, list[str]]) -> tuple[str, ...]:
     """
     finished: list[str] = []
     seen = {start}
-    pending = [(start, iter(following.get(start, ())[::-1]))]
+    pending: list[tuple[str, Iterator[str]]] = [(start, reversed(following.get(start, [])))]
     while pending:
         name, rest = pending[-1]
         successor = next((each for each in rest if each not in seen), None)
@@ -225,7 +230,7 @@ def lineage(start: str, following: Mapping[str, list[str]]) -> tuple[str, ...]:
         if len(seen) > LINEAGE_COUNT_MAX:
             return (start,)
         seen.add(successor)
-        pending.append((successor, iter(following.get(successor, ())[::-1])))
+        pending.append((successor, reversed(following.get(successor, []))))
     assert len(finished) == len(seen)
     return tuple(reversed(finished))
 

@@ -113,6 +113,8 @@ class _Reader:
         return name
 
     def _class(self, node: ast.ClassDef, scope: Scope) -> None:
+        # `class Parser(Parser)` extends what it then takes the name of.
+        before = scope.find(node.name)
         name = self._define(node, scope, "class")
         inner = Scope("class", name, scope.user, scope)
         # A second definition of the class adds to the first one's members.
@@ -124,7 +126,12 @@ class _Reader:
             while isinstance(base, ast.Subscript):
                 base = base.value
             head, attributes = split_dotted(base)
-            if isinstance(head, ast.Name):
+            if not isinstance(head, ast.Name):
+                continue
+            if head.id == node.name and before is not None:
+                reference = Reference(name, before, attributes, base.lineno)
+                self.symbols.bases.append(reference)
+            else:
                 self._bases.append((scope, name, (head.id, attributes), base.lineno))
         self._push(node.body, inner)
         self._push([*node.decorator_list, *node.bases, *node.keywords], scope)

@@ -69,8 +69,10 @@ class Scope:
         if known is origin:
             return
         if scope.kind in ("module", "class"):
-            # A fallback (`except ImportError: loads = None`) does not hide what it stands in for.
-            if known is UNKNOWN:
+            # A fallback (`except ImportError: loads = None`) does not hide what it stands in for,
+            # nor an import (`from _json import loads`) the definition that it speeds up.
+            own = f"{scope.path}.{name}"
+            if known is UNKNOWN or (origin.path == own and known.path != own):
                 scope.bindings[name] = origin
         elif origin is UNKNOWN or known.kind == "instance":
             scope.bindings[name] = UNKNOWN

@@ -1,7 +1,7 @@
 """Files and directories of a simulated disk: what is durable, and what happened since.
 
-Bytes and entries change at once for everybody who looks (the page cache); the medium follows when it
-is synced, or by chance.
+Bytes and entries change at once for everybody who looks (the page cache); the medium follows when
+it is synced, or by chance.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a power cut may leave: part of what was not synced, of each inode on its own.
 
-All subsets and tears are tried where they are few. Otherwise those that tell most are (ALICE, Pillai
-et al., OSDI 2014): prefixes, one operation missing, one alone, and samples drawn from a seeded rng.
+All subsets and tears are tried where they are few. Otherwise those that tell most are (ALICE,
+Pillai et al., OSDI 2014): prefixes, one operation missing, one alone, and samples drawn from a
+seeded rng.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ PAGE_SIZE: Final = 4096
 _SUBSETS_MAX: Final = 4
 """Up to this many operations of one inode every subset is tried."""
 _SAMPLES: Final = 8
+_NOTHING: Final = Landing(0, ())
 
 T = TypeVar("T")
 
@@ -103,7 +105,7 @@ class _Choice:
 
     whole: int
     torn: int = -1
-    landing: Landing = Landing(0, ())  # noqa: RUF009
+    landing: Landing = _NOTHING
 
 
 def _directory_outcomes(directory: DirectoryInode, rng: random.Random) -> _Outcomes[Entries]:

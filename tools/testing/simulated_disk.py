@@ -14,7 +14,9 @@ and each directory, the durable state and any part of the operations. The rules:
    and counts as clean: no later sync makes it durable, and whether it landed is open.
 
 Assumed: a sector of 512 bytes is written whole or not at all and spares its neighbors (powersafe
-overwrite). Left out: bad sectors, garbage instead of zeros in blocks without data (ext4
+overwrite). Harsher than a machine: two writes to one sector land independently, and nothing that a
+failed sync dropped returns with a later write to its page. Kinder: a directory sync that fails can
+be tried again. Left out: bad sectors, garbage instead of zeros in blocks without data (ext4
 `data=writeback`, preallocation), renames and hard links (the protocol has none).
 """
 
@@ -129,11 +131,13 @@ class SimulatedDisk:
     def _after_power_cut(
         self, images: Iterator[Image], limit: int, seen: set[Image]
     ) -> Iterator[SimulatedDisk]:
-        end = len(seen) + limit
+        count = 0
         for image in images:
-            if len(seen) >= end:
+            if count >= limit:
                 return
             if image not in seen:
+                # Not counted by the size of `seen`: others may add to it meanwhile.
+                count += 1
                 seen.add(image)
                 state = SimulatedDisk(self.root, image)
                 state.ignores_sync = self.ignores_sync

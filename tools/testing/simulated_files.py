@@ -89,6 +89,7 @@ class SimulatedFiles:
             raise failed("list", self.path_of(directory), error) from error
 
     def make_directory(self, name: str) -> None:
+        assert name not in ("", ".."), name
         self.begin("mkdir", name)
         above, _, leaf = name.rpartition("/")
         try:

@@ -1,7 +1,7 @@
 """Locks between the processes of a simulated disk, with the rules of `flock`.
 
-Nobody waits: no other process runs while one does. The pid of the holder is kept beside the lock file
-instead of in it, so that it adds nothing to what a power cut may leave.
+Nobody waits: no other process runs while one does. The pid of the holder is kept beside the lock
+file instead of in it, so that it adds nothing to what a power cut may leave.
 """
 
 from __future__ import annotations

@@ -1,0 +1,85 @@
+"""The engine of one open store: shared by every `Graph` that this process has on it."""
+
+from __future__ import annotations
+
+from lithograph.catalog.store_locks import StoreLocks
+from lithograph.environment import Environment
+from lithograph.errors import ClosedError
+from lithograph.files import Files
+from lithograph.maintenance.session import join_store, leave_store
+from lithograph.options import Options
+from lithograph.transaction.committer import Committer
+from lithograph.view.view import View
+
+
+class Engine:
+    """One process's hold on a store.
+
+    Attributes
+    ----------
+    graph_count : open handles; the last one to close closes the engine.
+    """
+
+    def __init__(self, files: Files, environment: Environment, options: Options) -> None:
+        """Open or create the store in `files`; on failure everything but `files` is given back."""
+        self.files = files
+        self.environment = environment
+        self.options = options
+        self.graph_count = 0
+        self._closed = ""
+        self._locks = StoreLocks(files, environment.process_id(), options.lock_timeout_s)
+        try:
+            self.journal = join_store(files, environment, self._locks, options)
+        except BaseException:
+            self._locks.close()
+            raise
+        self.committer = Committer(self.journal, self._locks, environment, options)
+        self._newest = self._make_view()
+
+    def view(self) -> View:
+        """Return the view of the newest commit. Cost: one look at shared.map."""
+        if self._closed:
+            self.check_open()
+        self.journal.refresh()
+        view = self._newest
+        if view.sequence != self.journal.published:
+            view = self._newest = self._make_view()
+        return view
+
+    def check_open(self) -> None:
+        """Raise ClosedError if the store is closed, or was opened before a fork."""
+        if self._closed:
+            raise ClosedError(f"{self.files.root} {self._closed}; open it again")
+
+    def close(self) -> None:
+        """Make durable what was committed and give everything back; raises StorageError afterwards."""
+        if self._closed:
+            return
+        self._closed = "is closed"
+        try:
+            leave_store(
+                self.files,
+                self._locks,
+                self.journal,
+                writable=self.options.writable,
+                sync=self.options.durability != "off",
+            )
+        finally:
+            self.files.close()
+
+    def abandon(self) -> None:
+        """After a fork, in the child: the store belongs to the parent."""
+        self._closed = "was opened before this process was forked"
+        self.files.abandon()
+
+    def _make_view(self) -> View:
+        memtable = self.journal.memtable
+        sequence = self.journal.published
+        return View(
+            (memtable,),
+            sequence,
+            memtable.types.names.__getitem__,
+            memtable.types.code,
+            memtable.commits.node_count(sequence),
+            memtable.commits.edge_count(sequence),
+        )

@@ -1,0 +1,289 @@
+"""The public handle: reading, single writes, transactions, care."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar
+
+from lithograph import kernel
+from lithograph.catalog.file_numbers import wal_numbers
+from lithograph.errors import ClosedError, ConflictError, InvalidArgumentError, ReadOnlyError
+from lithograph.formats.moment import encode_moment
+from lithograph.graph import registry
+from lithograph.graph.engine import Engine
+from lithograph.graph.stats import Stats
+from lithograph.maintenance.verify import Finding, verify_store
+from lithograph.transaction.transaction import UNSET, Transaction, Unset
+from lithograph.view.reads import Reads
+from lithograph.view.snapshot import Snapshot
+from lithograph.view.view import View
+
+Result = TypeVar("Result")
+
+
+class Graph(Reads):
+    """An open store; made by `lithograph.open`. May be used from any number of threads.
+
+    Reading methods see the newest commit of any process. Writing methods are each a commit of their
+    own; `transaction()` groups them. A context manager: leaving it closes the handle.
+    """
+
+    def __init__(self, engine: Engine, *, writable: bool) -> None:
+        self._engine = engine
+        self._writable = writable
+        self._closed = False
+        self._open_in: dict[int, weakref.ref[Transaction]] = {}
+        # A handle that is dropped without close() lets go of the engine all the same.
+        self._finalizer = weakref.finalize(self, registry.release, engine)
+
+    # Views -------------------------------------------------------------------------------------
+
+    def _view(self) -> View:
+        if self._closed:
+            self._check_open()
+        return self._engine.view()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the graph is closed; open it again with lithograph.open()")
+        self._engine.check_open()
+
+    def snapshot(self) -> Snapshot:
+        """Return the graph as it is now, whatever is committed later; a context manager.
+
+        Cost: O(1). Close it when done: what it sees cannot be given back before.
+        """
+        return Snapshot(self._view(), self._check_open)
+
+    # Writing -----------------------------------------------------------------------------------
+
+    def transaction(self, at: datetime | None = None) -> Transaction:
+        """Begin a transaction: its writes become visible together when it commits, or not at all.
+
+        Parameters
+        ----------
+        at : commit time of a replay, aware; not before the last commit and not after now.
+
+        Raises
+        ------
+        InvalidArgumentError : this thread has a transaction open on this graph.
+        ReadOnlyError, ClosedError
+
+        >>> import lithograph, tempfile
+        >>> with lithograph.open(tempfile.mkdtemp() + "/demo.graph") as g:
+        ...     with g.transaction() as tx:
+        ...         tx.put_node("Ada", type="Person")
+        ...         tx.put_edge("Ada", "knows", "Charles", create_missing=True)
+        ...     g.neighbors("Ada")
+        ['Charles']
+        """
+        self._check_writable()
+        moment = None if at is None else encode_moment(at, "at")
+        transaction = self._begin(moment, self._forget)
+        self._open_in[threading.get_ident()] = weakref.ref(transaction)
+        return transaction
+
+    def put_node(
+        self,
+        name: str,
+        *,
+        type: str | None | Unset = UNSET,
+        observations: Iterable[str] | None | Unset = UNSET,
+        properties: Mapping[str, Any] | None | Unset = UNSET,
+        created_at: datetime | None | Unset = UNSET,
+    ) -> None:
+        """Create the node, or replace exactly the arguments passed; see `Transaction.put_node`."""
+        self._alone(
+            lambda tx: tx.put_node(
+                name,
+                type=type,
+                observations=observations,
+                properties=properties,
+                created_at=created_at,
+            )
+        )
+
+    def add_observations(
+        self, name: str, observations: Iterable[str], unique: bool = False
+    ) -> list[str]:
+        """Append observations and return what was added; see `Transaction.add_observations`."""
+        texts = observations if isinstance(observations, str) else _kept(observations)
+        return self._alone(lambda tx: tx.add_observations(name, texts, unique))
+
+    def remove_observations(self, name: str, observations: Iterable[str]) -> None:
+        """Remove every observation equal to one of these. Raises NodeNotFoundError."""
+        texts = observations if isinstance(observations, str) else _kept(observations)
+        self._alone(lambda tx: tx.remove_observations(name, texts))
+
+    def update_properties(
+        self, name: str, changes: Mapping[str, Any], remove: Iterable[str] = ()
+    ) -> None:
+        """Set and remove single properties; see `Transaction.update_properties`."""
+        keys = remove if isinstance(remove, str) else _kept(remove)
+        self._alone(lambda tx: tx.update_properties(name, changes, keys))
+
+    def delete_node(self, name: str) -> bool:
+        """Delete the node and its edges in both directions; return whether there was one.
+
+        Cost: O(its edges). A node of the same name made later has a new id and no edges.
+        """
+        return self._alone(lambda tx: tx.delete_node(name))
+
+    def put_edge(
+        self,
+        source: str,
+        type: str,
+        target: str,
+        *,
+        key: str = "",
+        properties: Mapping[str, Any] | None | Unset = UNSET,
+        valid_from: datetime | None | Unset = UNSET,
+        valid_to: datetime | None | Unset = UNSET,
+        created_at: datetime | None | Unset = UNSET,
+        create_missing: bool = False,
+    ) -> None:
+        """Create the edge, or replace exactly the arguments passed; see `Transaction.put_edge`."""
+        self._alone(
+            lambda tx: tx.put_edge(
+                source,
+                type,
+                target,
+                key=key,
+                properties=properties,
+                valid_from=valid_from,
+                valid_to=valid_to,
+                created_at=created_at,
+                create_missing=create_missing,
+            )
+        )
+
+    def delete_edge(self, source: str, type: str, target: str, *, key: str = "") -> bool:
+        """Delete one edge; return whether there was one."""
+        return self._alone(lambda tx: tx.delete_edge(source, type, target, key=key))
+
+    # Care --------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Put everything committed so far on the medium, whatever the durability, and start a new log.
+
+        Raises
+        ------
+        StorageError, FailedStateError, LockedError, ReadOnlyError
+        """
+        self._check_writable()
+        self._engine.committer.checkpoint()
+
+    def verify(self) -> list[Finding]:
+        """Return everything in the store's files that contradicts SPEC.md; empty when it is sound.
+
+        Readers and writers go on meanwhile. Cost: O(bytes of the store).
+        """
+        self._check_open()
+        return verify_store(self._engine.files, self._engine.journal)
+
+    def stats(self) -> Stats:
+        """Return counts and sizes, by part. Cost: O(files)."""
+        view = self._view()
+        engine, journal = self._engine, self._engine.journal
+        memtable = journal.memtable
+        return Stats(
+            sequence=view.sequence,
+            node_count=view.node_count,
+            edge_count=view.edge_count,
+            type_count=memtable.type_count,
+            memtable_version_count=memtable.version_count,
+            wal_file_count=len(wal_numbers(engine.files)),
+            wal_size_bytes=journal.position.offset,
+            wal_synced_bytes=journal.state.wal_synced,
+            kernel=kernel.backend,
+        )
+
+    def close(self) -> None:
+        """Close the handle: its iterators, snapshots and transactions raise ClosedError from now on.
+
+        Never waits for readers. The last handle on a store syncs what was committed, unless
+        durability is "off". Closing twice is allowed.
+
+        Raises
+        ------
+        StorageError : that sync failed; the handle is closed all the same.
+        """
+        if not self._closed:
+            self._closed = True
+            self._finalizer()
+
+    def __enter__(self) -> Graph:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{self._engine.options.durability} durability"
+        return f"<Graph {self._engine.files.root!r}, {state}>"
+
+    # Own helpers -------------------------------------------------------------------------------
+
+    def _check_writable(self) -> None:
+        self._check_open()
+        if not self._writable:
+            raise ReadOnlyError(
+                'the graph was opened with mode="r"; open it with mode="w" to write'
+            )
+        reference = self._open_in.get(threading.get_ident())
+        transaction = reference() if reference is not None else None
+        if transaction is not None:
+            raise InvalidArgumentError(
+                "this thread has a transaction open on this graph: write through it, "
+                "or end it first"
+            )
+
+    def _begin(self, at: int | None, on_end: Callable[[Transaction], None]) -> Transaction:
+        engine = self._engine
+        return Transaction(
+            engine.view(),
+            engine.committer,
+            engine.environment,
+            engine.options.tuning.transaction_bytes_max,
+            at,
+            self._check_open,
+            on_end,
+        )
+
+    def _forget(self, transaction: Transaction) -> None:
+        self._open_in.pop(threading.get_ident(), None)
+
+    def _alone(self, write: Callable[[Transaction], Result]) -> Result:
+        """Do one write as a commit of its own.
+
+        What it read may change before it commits: then it is done again on the newest state. Each
+        round that fails is one in which another commit succeeded.
+        """
+        self._check_writable()
+        while True:
+            transaction = self._begin(None, _nothing)
+            result = write(transaction)
+            try:
+                transaction.commit()
+            except ConflictError:
+                continue
+            return result
+
+
+def _nothing(transaction: Transaction) -> None:
+    """A write of its own is in no thread's list of open transactions."""
+
+
+def _kept(items: Iterable[str]) -> Iterable[str]:
+    """Return the items as a list where they can be read only once: a write may be done again."""
+    return list(items) if isinstance(items, Iterable) else items

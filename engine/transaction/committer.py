@@ -1,0 +1,232 @@
+"""Group commit: one thread leads, and commits for all that wait (DESIGN, section 4).
+
+The leader takes the commit lock, resolves every waiting transaction against the newest state, appends
+their records, syncs once, applies and publishes. A transaction that cannot be committed fails alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from lithograph.catalog.store_locks import StoreLocks
+from lithograph.environment import Environment
+from lithograph.errors import CorruptionError, InvalidArgumentError, LithographError, StorageError
+from lithograph.formats.moment import MOMENT_MAX, decode_moment
+from lithograph.formats.operations import DeleteNode, Operation, encode_operation
+from lithograph.options import Options
+from lithograph.read.fold import Layers
+from lithograph.transaction.intents import Intents
+from lithograph.transaction.reads_made import ReadsMade
+from lithograph.transaction.resolve import Resolver
+from lithograph.write.journal import Commit, Journal
+from lithograph.write.memtable import Memtable
+
+_GROUP_MAX: Final = 256
+
+
+@dataclass(slots=True, eq=False)
+class CommitRequest:
+    """One transaction on its way; `sequence` or `error` is set when `done`.
+
+    at : the commit time asked for, in µs since 1970 UTC, or None for now.
+    """
+
+    intents: Intents
+    reads: ReadsMade
+    at: int | None = None
+    sequence: int | None = None
+    error: BaseException | None = None
+    done: bool = field(default=False)
+
+
+class Committer:
+    """Commits the transactions of one process."""
+
+    def __init__(
+        self, journal: Journal, locks: StoreLocks, environment: Environment, options: Options
+    ) -> None:
+        self._journal = journal
+        self._locks = locks
+        self._environment = environment
+        self._sync = options.durability == "full"
+        self._tuning = options.tuning
+        self._waiting: deque[CommitRequest] = deque()
+        self._leading = threading.Lock()
+
+    def commit(self, request: CommitRequest) -> int | None:
+        """Commit; return the sequence, or None where there was nothing to change.
+
+        Raises
+        ------
+        ConflictError, InvalidArgumentError, LockedError, StorageError, FailedStateError,
+        CorruptionError : nothing of this transaction was written that counts.
+        """
+        self._waiting.append(request)
+        try:
+            with self._leading:
+                # Whoever led before may have taken this request along.
+                if not request.done:
+                    self._lead(self._take_group())
+        except BaseException:
+            # Interrupted while waiting: nobody shall commit this later, behind the caller's back.
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(request)
+            raise
+        if request.error is not None:
+            raise request.error
+        return request.sequence
+
+    def checkpoint(self) -> None:
+        """Start a new log; everything committed so far is on the medium on return."""
+        with self._leading, self._locks.commit():
+            self._journal.prepare(self._tuning.wal_size_bytes_max)
+            self._journal.switch()
+
+    def _take_group(self) -> list[CommitRequest]:
+        group: list[CommitRequest] = []
+        size = 0
+        while (
+            self._waiting
+            and len(group) < _GROUP_MAX
+            and (
+                not group
+                or size + self._waiting[0].intents.size_min <= self._tuning.transaction_bytes_max
+            )
+        ):
+            request = self._waiting.popleft()
+            size += request.intents.size_min
+            group.append(request)
+        return group
+
+    def _lead(self, group: list[CommitRequest]) -> None:
+        try:
+            with self._locks.commit():
+                self._journal.prepare(self._tuning.wal_size_bytes_max)
+                commits = self._resolve(group)
+                if commits:
+                    self._journal.append(commits, sync=self._sync)
+        except BaseException as error:
+            for request in group:
+                request.sequence = None
+                if request.error is None:
+                    request.error = _share(error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for request in group:
+                request.done = True
+
+    def _resolve(self, group: list[CommitRequest]) -> list[Commit]:
+        """Turn the requests into commits; one that cannot be gets its error and is left out."""
+        journal = self._journal
+        memtable = journal.memtable
+        stage = _Stage(memtable, journal.position.sequence, journal.position.commit_time)
+        commits: list[Commit] = []
+        for request in group:
+            try:
+                commit = self._resolve_one(request, stage)
+            except LithographError as error:
+                request.error = error
+                continue
+            if commit is not None:
+                commits.append(commit)
+                request.sequence = commit.sequence
+                if request is not group[-1]:
+                    stage.apply(commit)
+        return commits
+
+    def _resolve_one(self, request: CommitRequest, stage: _Stage) -> Commit | None:
+        request.reads.check(stage.layers, stage.sequence, stage.type_code)
+        time = self._commit_time(request.at, stage.time)
+        resolver = Resolver(
+            stage.layers, stage.sequence, stage.type_code, stage.next_id, stage.type_count, time
+        )
+        operations = resolver.resolve(request.intents)
+        if not operations:
+            return None
+        pieces = [encode_operation(operation) for operation in operations]
+        self._check_size(operations, pieces)
+        return Commit(stage.sequence + 1, time, operations, b"".join(pieces))
+
+    def _commit_time(self, at: int | None, last: int) -> int:
+        now = self._environment.clock_us()
+        if at is None:
+            return min(max(now, last + 1), MOMENT_MAX)
+        if at < last:
+            raise InvalidArgumentError(
+                f"at={decode_moment(at)}: the last commit was at {decode_moment(last)}; "
+                "commit times never run back"
+            )
+        if at > now:
+            raise InvalidArgumentError(f"at={decode_moment(at)} is in the future")
+        return at
+
+    def _check_size(self, operations: list[Operation], pieces: list[bytes]) -> None:
+        # Deleting a hub is exempt: nobody could split it.
+        size = sum(
+            len(piece)
+            for operation, piece in zip(operations, pieces, strict=True)
+            if not isinstance(operation, DeleteNode)
+        )
+        limit = self._tuning.transaction_bytes_max
+        if size > limit:
+            raise too_large(size, limit)
+
+
+def too_large(size: int, limit: int) -> InvalidArgumentError:
+    """Return the error for a transaction above the limit, sizes in bytes."""
+    return InvalidArgumentError(
+        f"the transaction takes {size:,} bytes or more, the limit is {limit:,}: "
+        "commit in smaller ones, or load large data with bulk_load"
+    )
+
+
+class _Stage:
+    """The newest state as the next transaction of a group will find it."""
+
+    def __init__(self, memtable: Memtable, sequence: int, time: int) -> None:
+        self.layers: Layers = (memtable,)
+        self.sequence = sequence
+        self.time = time
+        self.next_id = memtable.next_id
+        self.type_count = memtable.type_count
+        self.type_code = memtable.types.code
+        self._memtable = memtable
+        self._scratch: Memtable | None = None
+
+    def apply(self, commit: Commit) -> None:
+        """Let the following transactions of the group see `commit`, which is not logged yet."""
+        scratch = self._scratch
+        if scratch is None:
+            scratch = self._scratch = Memtable(
+                sequence=self.sequence,
+                commit_time=self.time,
+                next_id=self.next_id,
+                types=self._memtable.types.names,
+            )
+            self.layers = (scratch, self._memtable)
+            self.type_code = scratch.types.code
+        scratch.apply(commit.sequence, commit.time, commit.operations)
+        self.sequence, self.time = commit.sequence, commit.time
+        self.next_id, self.type_count = scratch.next_id, scratch.type_count
+
+
+def _share(error: BaseException) -> BaseException:
+    """Return an error of its own for each thread that fails with the leader."""
+    if isinstance(error, CorruptionError):
+        return error.located(error.path)
+    if not isinstance(error, Exception):
+        return StorageError(
+            "the commit was interrupted; the store holds it whole or not at all: read to see which"
+        )
+    try:
+        shared = copy.copy(error)
+    except Exception:  # An exception of a foreign kind need not be copyable.
+        return error
+    shared.__cause__ = error.__cause__
+    return shared

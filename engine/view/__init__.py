@@ -1,0 +1,1 @@
+"""Views: what one read sees, and the reading methods that Graph and Snapshot share."""

@@ -1,0 +1,261 @@
+"""The reading methods of DESIGN, section 8, written once for `Graph` and `Snapshot`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from lithograph.errors import InvalidArgumentError, NodeNotFoundError
+from lithograph.formats.moment import encode_moment
+from lithograph.formats.text import check_name, check_short_text, check_text
+from lithograph.ids import ABSENT
+from lithograph.read.neighbors import neighbor_list
+from lithograph.read.records import Edge, Node
+from lithograph.read.traversal import k_hop
+from lithograph.view.view import View, parse_count, parse_direction, parse_id
+
+Item = TypeVar("Item")
+IdArray = npt.NDArray[np.int64]
+Types = str | Iterable[str] | None
+
+
+class Reads(ABC):
+    """Reading by name and by id. Each call sees one view; iterators keep the one they began with.
+
+    Every method raises ClosedError once the handle or snapshot is closed, and CorruptionError with
+    path and offset where a file contradicts SPEC.md.
+    """
+
+    @abstractmethod
+    def _view(self) -> View:
+        """Return the view of this call."""
+
+    @abstractmethod
+    def _check_open(self) -> None:
+        """Raise ClosedError if this is closed."""
+
+    @property
+    def sequence(self) -> int:
+        """The newest commit this sees; 0 is the empty store. Cost: O(1)."""
+        return self._view().sequence
+
+    @property
+    def node_count(self) -> int:
+        """Live nodes, exactly. Cost: O(1)."""
+        return self._view().node_count
+
+    @property
+    def edge_count(self) -> int:
+        """Live edges, exactly. Cost: O(1)."""
+        return self._view().edge_count
+
+    def __len__(self) -> int:
+        return self.node_count
+
+    def __bool__(self) -> bool:
+        """A graph is true even when it is empty."""
+        return True
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name != "" and self._view().find(name) is not None
+
+    def get_node(self, name: str) -> Node | None:
+        """Return the node of that name, or None.
+
+        Cost: one name look-up, then O(size of the node).
+        """
+        return self._view().node(check_name(name))
+
+    def node(self, name: str) -> Node:
+        """Return the node of that name.
+
+        Raises
+        ------
+        NodeNotFoundError : there is none; `get_node` returns None instead.
+        """
+        found = self._view().node(check_name(name))
+        if found is None:
+            raise NodeNotFoundError(name)
+        return found
+
+    def node_id(self, name: str) -> int | None:
+        """Return the id of the node of that name, or None. Ids are never reused."""
+        return self._view().find(check_name(name))
+
+    def node_ids(self, names: Iterable[str]) -> IdArray:
+        """Return one id per name, in the order given, as int64; -1 where there is no such node."""
+        if isinstance(names, (str, bytes)):
+            raise InvalidArgumentError("names must be an iterable of str: write [name]")
+        view = self._view()
+        ids = [view.find(check_name(name)) for name in names]
+        return np.array([ABSENT if node_id is None else node_id for node_id in ids], np.int64)
+
+    def names(self, ids: Iterable[int]) -> list[str]:
+        """Return one name per id, in the order given.
+
+        Raises
+        ------
+        NodeNotFoundError : an id is dead or was never used.
+        """
+        view = self._view()
+        return [view.live_name(_known(node_id)) for node_id in ids]
+
+    def edges(
+        self,
+        name: str | None = None,
+        direction: str = "out",
+        types: Types = None,
+        valid_at: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Edge]:
+        """Return an iterator over the edges of a node, or over every edge once (`name=None`).
+
+        Parameters
+        ----------
+        direction : "out", "in" or "both": out, then in, a self loop once. Unused without a name.
+        types : a type, several, or None for all; `[]` and unknown ones select nothing.
+        valid_at : only edges with valid_from <= valid_at < valid_to; an open bound always holds.
+        limit : at most so many.
+
+        Yields
+        ------
+        Edge : by (type code, neighbor id, key); without a name by source id first.
+
+        Raises
+        ------
+        NodeNotFoundError : at the call.   InvalidArgumentError : at the call.
+
+        Cost: O(edges of the node), a name look-up by id for each.
+        """
+        view = self._view()
+        directions, codes = parse_direction(direction), view.codes(types)
+        moment = None if valid_at is None else encode_moment(valid_at, "valid_at")
+        count = parse_count(limit, "limit")
+        if name is None:
+            found = view.all_edges(codes, moment)
+        else:
+            found = view.edges_at(view.require(name), name, directions, codes, moment)
+        return self._while_open(islice(found, count))
+
+    def get_edge(self, source: str, type: str, target: str, *, key: str = "") -> Edge | None:
+        """Return one edge, or None. Cost: two name look-ups and one search at the source."""
+        return self._view().edge(
+            check_name(source, "source"),
+            check_short_text(type, "type"),
+            check_name(target, "target"),
+            check_short_text(key, "key"),
+        )
+
+    def degree(self, name: str, direction: str = "out", types: Types = None) -> int:
+        """Return how many edges the node has; for "both" a self loop counts once.
+
+        Raises
+        ------
+        NodeNotFoundError
+
+        Cost: O(edges of the node).
+        """
+        view = self._view()
+        directions, codes = parse_direction(direction), view.codes(types)
+        node_id = view.require(name)
+        return len(neighbor_list(view.layers, node_id, directions, codes, view.sequence))
+
+    def neighbors(self, name: str, direction: str = "out", types: Types = None) -> list[str]:
+        """Return the neighbor's name for each edge of the node, by (type code, neighbor id, key).
+
+        Parallel edges repeat the name. Raises NodeNotFoundError. Cost: O(edges of the node).
+        """
+        view = self._view()
+        directions, codes = parse_direction(direction), view.codes(types)
+        node_id = view.require(name)
+        found = neighbor_list(view.layers, node_id, directions, codes, view.sequence)
+        return [view.live_name(neighbor) for neighbor in found]
+
+    def neighbor_ids(self, id: int, direction: str = "out", types: Types = None) -> IdArray:
+        """Return the neighbor's id for each edge of the node, as int64, in the order of `neighbors`.
+
+        An unknown or dead id gives an empty array. Cost: O(edges of the node).
+        """
+        view = self._view()
+        directions, codes = parse_direction(direction), view.codes(types)
+        found = neighbor_list(view.layers, parse_id(id), directions, codes, view.sequence)
+        return np.array(found, np.int64)
+
+    def k_hop(
+        self, name: str, hops: int, direction: str = "out", types: Types = None
+    ) -> list[IdArray]:
+        """Return exactly `hops` int64 arrays: [h] holds the ids first reached after h + 1 steps.
+
+        Each id stands in one array at most, ascending; the start is in none.
+
+        Raises
+        ------
+        NodeNotFoundError, InvalidArgumentError
+
+        Cost: O(edges of everything reached before the last hop); no paths are enumerated.
+
+        >>> import lithograph, tempfile
+        >>> with lithograph.open(tempfile.mkdtemp() + "/demo.graph") as g:
+        ...     g.put_edge("a", "to", "b", create_missing=True)
+        ...     g.put_edge("b", "to", "c", create_missing=True)
+        ...     [g.names(ids) for ids in g.k_hop("a", 2)]
+        [['b'], ['c']]
+        """
+        view = self._view()
+        directions, codes = parse_direction(direction), view.codes(types)
+        count = parse_count(hops, "hops")
+        if count is None or count > _HOPS_MAX:
+            raise InvalidArgumentError(f"hops={hops!r}: use an int from 0 to {_HOPS_MAX:,}")
+        start = view.require(name)
+        reached = k_hop(view.layers, start, count, directions, codes, view.sequence)
+        return [np.array(ids, np.int64) for ids in reached]
+
+    def nodes(
+        self,
+        prefix: str | None = None,
+        type: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Node]:
+        """Return an iterator over the nodes in the order of their names' UTF-8 bytes.
+
+        Parameters
+        ----------
+        prefix : only names that start with it.
+        type : only nodes of this type. There is no index for it: every name in range is read.
+        after : only names behind this one; pass the last name of a page to get the next page.
+        limit : at most so many.
+
+        Cost: O(names in range).
+        """
+        view = self._view()
+        checked = check_text(prefix, "prefix") if prefix is not None else ""
+        if type is not None:
+            check_short_text(type, "type")
+        if after is not None:
+            check_text(after, "after")
+        count = parse_count(limit, "limit")
+        return self._while_open(islice(view.nodes_in_order(checked, type, after), count))
+
+    def _while_open(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Yield the items; ClosedError as soon as this is closed."""
+        for item in items:
+            self._check_open()
+            yield item
+
+
+_HOPS_MAX = 1_000_000
+
+
+def _known(node_id: object) -> int:
+    number = parse_id(node_id)
+    if number < 0:
+        assert isinstance(node_id, int) or hasattr(node_id, "__index__")
+        raise NodeNotFoundError(int(node_id))  # type: ignore[call-overload]  # has __index__
+    return number

@@ -1,0 +1,208 @@
+"""A view: layers and a sequence, fixed when the call, iterator or snapshot is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from lithograph.errors import InvalidArgumentError, NodeNotFoundError
+from lithograph.formats.file_names import FILE_NUMBER_END
+from lithograph.formats.optional_fields import NO_MOMENT
+from lithograph.formats.text import check_name, check_text
+from lithograph.ids import ID_END
+from lithograph.read.fold import (
+    EdgeState,
+    Layers,
+    find_edge,
+    find_name,
+    fold_node,
+    is_live,
+    name_of,
+)
+from lithograph.read.name_scan import scan_names
+from lithograph.read.neighbors import TypeCodes, edge_states, source_ids
+from lithograph.read.records import Edge, Node
+from lithograph.segments.layer import Direction
+
+DIRECTIONS: Final = {
+    "out": (Direction.OUT,),
+    "in": (Direction.IN,),
+    "both": (Direction.OUT, Direction.IN),
+}
+COUNT_END: Final = FILE_NUMBER_END
+
+
+class View:
+    """Layers (newest first) as of one commit.
+
+    type_name, type_code : the store's type table, which only grows.
+    counts : node and edge count at `sequence`.
+    """
+
+    __slots__ = ("edge_count", "layers", "node_count", "sequence", "type_code", "type_name")
+
+    def __init__(
+        self,
+        layers: Layers,
+        sequence: int,
+        type_name: Callable[[int], str],
+        type_code: Callable[[str], int | None],
+        node_count: int,
+        edge_count: int,
+    ) -> None:
+        self.layers = layers
+        self.sequence = sequence
+        self.type_name = type_name
+        self.type_code = type_code
+        self.node_count = node_count
+        self.edge_count = edge_count
+
+    def find(self, name: str) -> int | None:
+        """Return the id of a node, or None; the name was checked."""
+        return find_name(self.layers, name, self.sequence)
+
+    def require(self, name: str) -> int:
+        """Return the id of a node; NodeNotFoundError if there is none."""
+        node_id = find_name(self.layers, check_name(name), self.sequence)
+        if node_id is None:
+            raise NodeNotFoundError(name)
+        return node_id
+
+    def node(self, name: str) -> Node | None:
+        """Return the node of that name, or None; the name was checked."""
+        node_id = self.find(name)
+        return self.node_by_id(node_id, name) if node_id is not None else None
+
+    def node_by_id(self, node_id: int, name: str) -> Node:
+        state = fold_node(self.layers, node_id, self.sequence)
+        if state is None:
+            raise AssertionError(f"the name {name!r} leads to id {node_id}, which is not there")
+        type_name = "" if state.type_code is None else self.type_name(state.type_code)
+        return Node(
+            node_id,
+            name,
+            type_name,
+            state.observations,
+            state.properties,
+            state.created_at,
+            state.updated_at,
+        )
+
+    def live_name(self, node_id: int) -> str:
+        """Return the name of a live node; NodeNotFoundError if the id is dead or was never used."""
+        if not is_live(self.layers, node_id, self.sequence):
+            raise NodeNotFoundError(node_id)
+        return name_of(self.layers, node_id)
+
+    def edge(self, source: str, type_name: str, target: str, key: str) -> Edge | None:
+        """Return one edge, or None; the texts were checked."""
+        source_id, target_id = self.find(source), self.find(target)
+        code = self.type_code(type_name)
+        if source_id is None or target_id is None or code is None:
+            return None
+        state = find_edge(self.layers, source_id, (code, target_id, key), self.sequence)
+        return self._edge(state, {source_id: source, target_id: target}) if state else None
+
+    def edges_at(
+        self,
+        node_id: int,
+        name: str,
+        directions: tuple[Direction, ...],
+        types: TypeCodes,
+        valid_at: int | None,
+    ) -> Iterator[Edge]:
+        """Yield the node's edges: out, then in, each once; a self loop is out."""
+        # Only the other ends' names are looked up, and kept for parallel edges.
+        names = {node_id: name}
+        for direction in directions:
+            without_loops = direction == Direction.IN and len(directions) > 1
+            for state in edge_states(self.layers, node_id, direction, types, self.sequence):
+                if without_loops and state.source == state.target:
+                    continue
+                if valid_at is None or _holds(state, valid_at):
+                    yield self._edge(state, names)
+
+    def all_edges(self, types: TypeCodes, valid_at: int | None) -> Iterator[Edge]:
+        """Yield every edge once, by source id, then type code, target id and key."""
+        for source in source_ids(self.layers):
+            names: dict[int, str] = {}
+            for state in edge_states(self.layers, source, Direction.OUT, types, self.sequence):
+                if valid_at is None or _holds(state, valid_at):
+                    yield self._edge(state, names)
+
+    def nodes_in_order(
+        self, prefix: str, type_name: str | None, after: str | None
+    ) -> Iterator[Node]:
+        """Yield the live nodes whose names start with `prefix`, behind `after`, in name order."""
+        behind = after is not None and after >= prefix
+        start = after if behind and after is not None else prefix
+        for name in scan_names(self.layers, start, after=behind):
+            if not name.startswith(prefix):
+                return
+            node = self.node(name)
+            if node is not None and (type_name is None or node.type == type_name):
+                yield node
+
+    def codes(self, types: object) -> TypeCodes:
+        """Return the codes of a type name or of several; None for all; unknown ones select nothing."""
+        if types is None:
+            return None
+        if isinstance(types, str):
+            types = (types,)
+        elif isinstance(types, bytes) or not isinstance(types, Iterable):
+            raise InvalidArgumentError(
+                f"types={types!r:.60}: use None, a str, or an iterable of str"
+            )
+        codes = (self.type_code(check_text(name, "each of types")) for name in types)
+        return frozenset(code for code in codes if code is not None)
+
+    def _edge(self, state: EdgeState, names: dict[int, str]) -> Edge:
+        for node_id in (state.source, state.target):
+            if node_id not in names:
+                names[node_id] = name_of(self.layers, node_id)
+        return Edge(
+            names[state.source],
+            self.type_name(state.type_code),
+            names[state.target],
+            state.key,
+            source_id=state.source,
+            target_id=state.target,
+            created_at=state.created_at,
+            valid_from=state.valid_from,
+            valid_to=state.valid_to,
+            properties=state.properties,
+        )
+
+
+def parse_direction(direction: object) -> tuple[Direction, ...]:
+    """Return the directions that the word stands for."""
+    found = DIRECTIONS.get(direction) if isinstance(direction, str) else None
+    if found is None:
+        raise InvalidArgumentError(f"direction={direction!r}: use 'out', 'in' or 'both'")
+    return found
+
+
+def parse_count(value: Any, name: str) -> int | None:
+    """Return a count from 0 up, or None; bool is no count."""
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < COUNT_END:
+        raise InvalidArgumentError(f"{name}={value!r}: use None or an int from 0 up")
+    return value
+
+
+def parse_id(node_id: Any) -> int:
+    """Return a node id; one outside the range of ids is as unknown as any other: -1."""
+    try:
+        number = node_id.__index__()
+    except (AttributeError, TypeError):
+        raise InvalidArgumentError(
+            f"a node id is an int, not {type(node_id).__name__}; names go to node_id(name)"
+        ) from None
+    if isinstance(node_id, bool):
+        raise InvalidArgumentError("a node id is an int, not a bool")
+    return number if 0 <= number < ID_END else -1
+
+
+def _holds(state: EdgeState, moment: int) -> bool:
+    return state.valid_from <= moment and (state.valid_to == NO_MOMENT or moment < state.valid_to)
