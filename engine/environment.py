@@ -1,7 +1,7 @@
 """What the engine takes from the world besides files: time, randomness, identities.
 
-They are passed in so that a simulated machine can stand in for the real one and two runs of one seed
-do the same.
+They are passed in so that a simulated machine can stand in for the real one and two runs of one
+seed do the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a store is opened: the arguments of `lithograph.open`, checked once and trusted afterwards."""
+"""How a store is opened: the arguments of `lithograph.open`, checked once, then trusted."""
 
 from __future__ import annotations
 
@@ -60,12 +60,11 @@ def parse_options(
     _check_choice("mode", mode, MODES)
     _check_choice("durability", durability, DURABILITIES)
     _check_choice("partition", partition, PARTITIONS)
-    if history is not None and not (isinstance(history, timedelta) and history >= timedelta(0)):
+    if history is not None and (type(history) is not timedelta or history < timedelta(0)):
         raise InvalidArgumentError(
             f"history={history!r}: use None to keep everything, or a timedelta of zero or more"
         )
-    seconds = isinstance(lock_timeout, (int, float)) and not isinstance(lock_timeout, bool)
-    if not (seconds and 0 <= lock_timeout <= 10**6):
+    if type(lock_timeout) not in (int, float) or not 0 <= lock_timeout <= 10**6:
         raise InvalidArgumentError(f"lock_timeout={lock_timeout!r}: use 0 to 1,000,000 seconds")
     if not isinstance(exclusive, bool):
         raise InvalidArgumentError(f"exclusive={exclusive!r}: use True or False")

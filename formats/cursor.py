@@ -1,7 +1,7 @@
 """Variable-size values: texts, lists of texts, byte strings, varints (SPEC.md, section 9.1).
 
-Encoders are functions that return bytes; decoding goes through a `Cursor`, which checks every length
-against what is left before it reads or allocates.
+Encoders are functions that return bytes; decoding goes through a `Cursor`, which checks every
+length against what is left before it reads or allocates.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The 64 bytes that every file of a store starts with (SPEC.md, section 3).
 
-Its layout and its checksum are the same in every format version, so that any version can tell a file
-that is damaged from one that is merely newer.
+Its layout and its checksum are the same in every format version, so that any version can tell a
+file that is damaged from one that is merely newer.
 """
 
 from __future__ import annotations

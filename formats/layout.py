@@ -107,7 +107,7 @@ class Layout:
         return values
 
     def describe(self, data: Buffer, offset: int = 0) -> Iterator[Described]:
-        """Yield every field as it stands in `data`, reserved ones too; checks nothing but length."""
+        """Yield every field as it stands, reserved ones too; checks nothing but the length."""
         for field, value in zip(self.fields, self._struct.unpack_from(data, offset), strict=True):
             start = offset + self.offset_of[field.name]
             size = struct.calcsize("<" + field.code)

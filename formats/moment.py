@@ -1,4 +1,4 @@
-"""Points in time: aware datetimes outside, int64 microseconds since 1970 UTC on disk (SPEC.md, section 9.2).
+"""Points in time: aware datetimes outside, int64 µs since 1970 UTC on disk (SPEC.md, 9.2).
 
 Times are exact to the microsecond in both directions; the range is that of `datetime`, the years 1
 to 9999.

@@ -1,7 +1,7 @@
 """What a commit says about a node's fields (SPEC.md, section 7.2).
 
-A patch is full (it makes the node: absent fields have their defaults) or relative (absent fields keep
-what they were). Relative patches compose: `a.then(b)` does in one step what `a`, then `b` do.
+A patch is full (it makes the node: absent fields have their defaults) or relative (absent fields
+keep what they were). Relative patches compose: `a.then(b)` does in one step what `a`, then `b` do.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Operations: what a commit does, resolved to ids (SPEC.md, section 7).
 
-The payload of a WAL record is a sequence of operations. Each says in full what happened (insert, update
-or delete; which ids), so that replay needs no look-ups and counts are exact. A record holds at most
-one operation per node and per edge.
+The payload of a WAL record is a sequence of operations. Each says in full what happened (insert,
+update or delete; which ids), so that replay needs no look-ups and counts are exact. A record holds
+at most one operation per node and per edge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from lithograph.errors import CorruptionError
@@ -42,7 +43,7 @@ TYPE_CODE_END: Final = 2**32
 _SIZE_END: Final = 2**32
 
 AdjacentEdge = tuple[int, int, str]
-"""(type code, id of the neighbor, key): an edge as one of its ends sees it; their order in a list."""
+"""(type code, id of the neighbor, key): an edge as one of its ends sees it, and its order."""
 
 
 class OperationKind(IntEnum):
@@ -299,6 +300,6 @@ def _decode_adjacent(cursor: Cursor) -> tuple[AdjacentEdge, ...]:
         if keyed > 1 or len(keys) != count or not count:
             raise CorruptionError("a group of deleted edges contradicts itself", offset=start)
         edges += [(code, *pair) for pair in zip(neighbors, keys, strict=True)]
-    if any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(edges)):
         raise CorruptionError("deleted edges are not in ascending order", offset=cursor.offset)
     return tuple(edges)

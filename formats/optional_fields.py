@@ -1,4 +1,4 @@
-"""Fields that are there only when a flag says so, declared once like a `Layout` (SPEC.md, section 7).
+"""Fields that are there only when a flag says so, declared once (SPEC.md, section 7).
 
 A structure with optional fields has 16 flag bits; bit n set means that field n is present. Present
 fields follow each other in the order of their bits.

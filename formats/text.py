@@ -1,7 +1,7 @@
 """Names, types, keys and observations: which texts a store holds (SPEC.md, section 9.1).
 
-Texts are kept exactly as given: no case folding, no Unicode normalization. They are compared by their
-UTF-8 bytes, which for valid Unicode is the order of Python's `str`.
+Texts are kept exactly as given: no case folding, no Unicode normalization. They are compared by
+their UTF-8 bytes, which for valid Unicode is the order of Python's `str`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The start of a write-ahead log file (SPEC.md, section 6.1).
 
-It says where the log before it ends. What that log holds behind that point was copied here, or never
-counted: a reader follows the links, never the directory.
+It says where the log before it ends. What that log holds behind that point was copied here, or
+never counted: a reader follows the links, never the directory.
 """
 
 from __future__ import annotations

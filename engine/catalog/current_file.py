@@ -71,10 +71,8 @@ def write_current(files: Files, slot: CurrentSlot) -> None:
 def create_current(files: Files, slot: CurrentSlot) -> None:
     """Write the file for the first time, both slots alike in all but their turn."""
     # A creation that a crash cut short may have left a CURRENT that names nothing.
-    if files.exists(CURRENT):
-        file = files.open(CURRENT, writable=True)
-    else:
-        file = files.create(CURRENT)
+    exists = files.exists(CURRENT)
+    file = files.open(CURRENT, writable=True) if exists else files.create(CURRENT)
     try:
         other = CurrentSlot(
             slot.store_uuid,

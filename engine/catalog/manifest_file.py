@@ -33,7 +33,8 @@ def read_manifest(files: Files, slot: CurrentSlot) -> Manifest:
     manifest, digest = read_manifest_file(files, slot.store_uuid, slot.manifest_number)
     if digest != slot.manifest_hash or manifest.generation != slot.generation:
         raise ChecksumError(
-            f"manifest: blake2b {digest.hex()[:16]}…, CURRENT names {slot.manifest_hash.hex()[:16]}…",
+            f"manifest: blake2b {digest.hex()[:16]}…, CURRENT names "
+            f"{slot.manifest_hash.hex()[:16]}…",
             path=files.path_of(manifest_name(slot.manifest_number)),
         )
     return manifest
@@ -49,6 +50,6 @@ def read_manifest_file(files: Files, store_uuid: bytes, number: int) -> tuple[Ma
         data = file.read_at(0, size)
         return Manifest.decode(data, store_uuid, number), hash_manifest(data)
     except CorruptionError as error:
-        raise error.located(file.path) if not error.path else error
+        raise error.located(file.path) from None
     finally:
         file.close()

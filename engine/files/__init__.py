@@ -1,7 +1,7 @@
 """The files of one store: the only package that opens, writes, syncs, lists, removes or locks them.
 
-The engine gets a `Files` passed in and asks it for everything, so that a simulated disk can stand in
-for the machine.
+The engine gets a `Files` passed in and asks it for everything, so that a simulated disk can stand
+in for the machine.
 """
 
 from lithograph.files.os_files import OsFiles

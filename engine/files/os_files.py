@@ -117,7 +117,7 @@ class OsFiles:
     def unlink(self, name: str) -> None:
         try:
             directory, leaf = self._locate(name)
-            os.unlink(leaf, dir_fd=directory)  # noqa: PTH108
+            os.unlink(leaf, dir_fd=directory)
         except OSError as error:
             raise failed("remove", self.path_of(name), error) from error
 
@@ -133,8 +133,8 @@ class OsFiles:
             os.close(fd)
         self._directories = {}
 
-    # A lock of the parent lives on in its own descriptor: closing the child's copy, without unlocking,
-    # leaves it held.
+    # A lock of the parent lives on in its own descriptor: closing the child's copy, without
+    # unlocking, leaves it held.
     abandon = close
 
     def forget(self, thing: OsFile | OsLock) -> None:

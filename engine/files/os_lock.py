@@ -1,7 +1,7 @@
 """Locks between processes, by `flock`.
 
-A `flock` belongs to an open file: closing another descriptor of the same file does not drop it (POSIX
-`lockf` locks do that), and it dies with its process, whatever kills it.
+A `flock` belongs to an open file: closing another descriptor of the same file does not drop it
+(POSIX `lockf` locks do that), and it dies with its process, whatever kills it.
 """
 
 from __future__ import annotations

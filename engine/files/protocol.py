@@ -1,8 +1,8 @@
 """What the engine may ask of a store's directory, whatever stands behind it.
 
-Paths are relative to the store's directory and were made by `formats.file_names`. The machine's errors
-become StorageError, whose `__cause__` is the OSError. A file that is missing or is not a regular
-file becomes CorruptionError: names of files come from the store itself.
+Paths are relative to the store's directory and were made by `formats.file_names`. The machine's
+errors become StorageError, whose `__cause__` is the OSError. A file that is missing or is not a
+regular file becomes CorruptionError: names of files come from the store itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Lock(Protocol):
     """An advisory lock on a file of the store; dies with its process, whatever kills it."""
 
     def try_acquire(self, *, exclusive: bool) -> bool:
-        """Take the lock, or change the one held, if nobody is in the way; return whether it is held.
+        """Take the lock, or change the one held, if nobody is in the way; return whether it is.
 
         A change that fails gives up what was held.
         """
@@ -74,7 +74,7 @@ class Files(Protocol):
         """Return whether there is an entry of that name, of whatever kind."""
 
     def entries(self, directory: str) -> list[str]:
-        """Return the entries of a directory ("" is the store's own), sorted; [] if it is missing."""
+        """Return a directory's entries ("" is the store's own), sorted; [] if it is missing."""
 
     def make_directory(self, name: str) -> None:
         """Make a directory if it is missing; not durable before `sync_directory` of its parent."""

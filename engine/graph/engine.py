@@ -52,7 +52,7 @@ class Engine:
             raise ClosedError(f"{self.files.root} {self._closed}; open it again")
 
     def close(self) -> None:
-        """Make durable what was committed and give everything back; raises StorageError afterwards."""
+        """Make durable what was committed; everything is given back even where that fails."""
         if self._closed:
             return
         self._closed = "is closed"

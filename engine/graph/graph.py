@@ -91,10 +91,10 @@ class Graph(Reads):
         self,
         name: str,
         *,
-        type: str | None | Unset = UNSET,
-        observations: Iterable[str] | None | Unset = UNSET,
-        properties: Mapping[str, Any] | None | Unset = UNSET,
-        created_at: datetime | None | Unset = UNSET,
+        type: str | Unset | None = UNSET,
+        observations: Iterable[str] | Unset | None = UNSET,
+        properties: Mapping[str, Any] | Unset | None = UNSET,
+        created_at: datetime | Unset | None = UNSET,
     ) -> None:
         """Create the node, or replace exactly the arguments passed; see `Transaction.put_node`."""
         self._alone(
@@ -140,10 +140,10 @@ class Graph(Reads):
         target: str,
         *,
         key: str = "",
-        properties: Mapping[str, Any] | None | Unset = UNSET,
-        valid_from: datetime | None | Unset = UNSET,
-        valid_to: datetime | None | Unset = UNSET,
-        created_at: datetime | None | Unset = UNSET,
+        properties: Mapping[str, Any] | Unset | None = UNSET,
+        valid_from: datetime | Unset | None = UNSET,
+        valid_to: datetime | Unset | None = UNSET,
+        created_at: datetime | Unset | None = UNSET,
         create_missing: bool = False,
     ) -> None:
         """Create the edge, or replace exactly the arguments passed; see `Transaction.put_edge`."""
@@ -168,7 +168,7 @@ class Graph(Reads):
     # Care --------------------------------------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Put everything committed so far on the medium, whatever the durability, and start a new log.
+        """Put everything committed so far on the medium and start a new log.
 
         Raises
         ------
@@ -203,7 +203,8 @@ class Graph(Reads):
         )
 
     def close(self) -> None:
-        """Close the handle: its iterators, snapshots and transactions raise ClosedError from now on.
+        """Close the handle: its iterators, snapshots and transactions raise ClosedError from now
+        on.
 
         Never waits for readers. The last handle on a store syncs what was committed, unless
         durability is "off". Closing twice is allowed.
@@ -286,4 +287,7 @@ def _nothing(transaction: Transaction) -> None:
 
 def _kept(items: Iterable[str]) -> Iterable[str]:
     """Return the items as a list where they can be read only once: a write may be done again."""
-    return list(items) if isinstance(items, Iterable) else items
+    try:
+        return list(items)
+    except TypeError:
+        return items  # No iterable: the write says so in its own words.

@@ -85,8 +85,8 @@ def _check_same(engine: Engine, options: Options) -> None:
         if ours != theirs:
             name = option.name.removesuffix("_bytes").removesuffix("_s")
             raise InvalidArgumentError(
-                f"{engine.files.root} is open in this process with {name}={ours!r}, not {theirs!r}: "
-                "use the same options, or close it first"
+                f"{engine.files.root} is open in this process with {name}={ours!r}, not "
+                f"{theirs!r}: use the same options, or close it first"
             )
 
 

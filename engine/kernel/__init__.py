@@ -1,7 +1,7 @@
 """Hot loops: compiled where a C compiler was there at installation, plain Python otherwise.
 
-LITHOGRAPH_KERNEL=auto|compiled|reference chooses; `backend` says which one is in use. A function moves
-in here when a measurement says so:
+LITHOGRAPH_KERNEL=auto|compiled|reference chooses; `backend` says which one is in use. A function
+moves in here when a measurement says so:
 
 * `scan_records`: walking a 64 MiB log of 500,000 small commits takes 1/20 of the reference's time
   (`benchmarks/wal_scan.py`), and every opening and every `verify()` does it.

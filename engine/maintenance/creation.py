@@ -1,7 +1,7 @@
 """Making a store (SPEC.md, section 11.1).
 
-CURRENT comes last: without a slot that can be read there is no store, and a creation that was cut short
-at any step is made anew by the next one. Nothing is acknowledged before the parent is synced.
+CURRENT comes last: without a slot that can be read there is no store, and a creation that was cut
+short at any step is made anew by the next one. Nothing is acknowledged before the parent is synced.
 """
 
 from __future__ import annotations

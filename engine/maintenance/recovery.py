@@ -1,7 +1,7 @@
-"""Finding out what the store is from its files alone, and making that durable (SPEC.md, section 11.2).
+"""What the store is, from its files alone; and making that durable (SPEC.md, section 11.2).
 
-Done by a process that is alone; shared.map does not count then. Recovering twice is recovering once:
-the second time finds everything promised and writes nothing but shared.map.
+Done by a process that is alone; shared.map does not count then. Recovering twice is recovering
+once: the second time finds everything promised and writes nothing but shared.map.
 """
 
 from __future__ import annotations

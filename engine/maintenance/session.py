@@ -75,7 +75,7 @@ def leave_store(
 ) -> None:
     """Make what was committed durable (with `sync`), and mark the end of the log if nobody is left.
 
-    Never waits for another process. Raises StorageError if the sync fails; all is given back then too.
+    Never waits for another process. Everything is given back, also where the sync fails.
     """
     try:
         if writable and sync and journal.failure is None:
@@ -89,7 +89,7 @@ def leave_store(
 
 
 def _mark_clean(files: Files, locks: StoreLocks, journal: Journal) -> None:
-    """Write into CURRENT that the whole log is synced, so that the next opening has nothing to copy."""
+    """Note in CURRENT that the whole log is synced: the next opening has nothing to copy."""
     timeout_s, locks.timeout_s = locks.timeout_s, 0
     try:
         with locks.publish():
@@ -253,7 +253,8 @@ def _read_alone(files: Files, environment: Environment, locks: StoreLocks) -> Jo
 
 
 class _Watch:
-    """The counter of shared.map for a reader that holds no lock; the map may come into being later."""
+    """The counter of shared.map for a reader that holds no lock; the map may come into being
+    later."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -310,7 +311,8 @@ class _Rejoin:
 
 
 def _sync_if_possible(log: WalFile) -> None:
-    """Sync what a crash may have left in the cache only: what is served must survive a power cut."""
+    """Sync what a crash may have left in the cache only: what is served must survive a power
+    cut."""
     try:
         log.file.sync_data()
     except StorageError as error:

@@ -1,4 +1,4 @@
-"""Checking every rule of SPEC.md that the store's files and memory must keep; finds all, mends nothing."""
+"""Checking every rule of SPEC.md that spans the store's files: finds all, mends nothing."""
 
 from __future__ import annotations
 

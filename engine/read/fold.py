@@ -71,7 +71,7 @@ def is_live(layers: Layers, node_id: int, sequence: int) -> bool:
 
 
 def fold_node(layers: Layers, node_id: int, sequence: int) -> NodeState | None:
-    """Return the node as the view sees it, or None if it does not. Cost: O(its relative versions)."""
+    """Return the node as the view sees it, or None. Cost: O(its relative versions)."""
     found: list[NodeVersion] = []
     for layer in layers:
         found += layer.node_versions(node_id, sequence)
@@ -146,7 +146,8 @@ def _edge_state(edge: EdgeEntry, patch: EdgePatch, born: int) -> EdgeState:
 
 
 def node_changed_at(layers: Layers, node_id: int, sequence: int) -> int:
-    """Return the sequence of the newest commit up to `sequence` that touched the node; 0 if none."""
+    """Return the sequence of the newest commit up to `sequence` that touched the node; 0 if
+    none."""
     for layer in layers:
         versions = layer.node_versions(node_id, sequence)
         if versions:
@@ -155,7 +156,8 @@ def node_changed_at(layers: Layers, node_id: int, sequence: int) -> int:
 
 
 def edge_changed_at(layers: Layers, source: int, adjacent: AdjacentEdge, sequence: int) -> int:
-    """Return the sequence of the newest commit up to `sequence` that touched the edge; 0 if none."""
+    """Return the sequence of the newest commit up to `sequence` that touched the edge; 0 if
+    none."""
     for layer in layers:
         entry = layer.edge(source, adjacent)
         version = visible(entry.versions, sequence) if entry is not None else None

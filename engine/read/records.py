@@ -215,6 +215,9 @@ class Edge(_Record):
             self._raw("_properties"),
         ).then(patch)
         created_at = full.created_at
+        assert full.valid_from is not None
+        assert full.valid_to is not None
+        assert full.properties is not None
         return Edge(
             self.source,
             self.type,

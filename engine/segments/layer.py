@@ -1,7 +1,7 @@
-"""What every layer offers to the readers above: the memtable now, segments and runs beside it later.
+"""What every layer offers to readers: the memtable now, segments and runs beside it later.
 
-A layer answers from what it knows alone. Newer layers win; what a layer does not know is asked of the
-next older one.
+A layer answers from what it knows alone. Newer layers win; what a layer does not know is asked of
+the next older one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Layer(Protocol):
     """One layer of a view. Methods that take a sequence answer as of that commit."""
 
     def find_name(self, name: str, sequence: int) -> int | None:
-        """Return the id, ABSENT if the name was deleted here, None if this layer does not know it."""
+        """Return the id, ABSENT if the name was deleted here, None if it is unknown here."""
 
     def name_of(self, node_id: int) -> str | None:
         """Return the name of a node, or None if this layer does not know it."""

@@ -1,7 +1,7 @@
 """A version: what one commit made of a node or an edge.
 
-Full versions stand by themselves; relative ones change what an older version left, in this layer or in
-an older one; a version without a change is a tombstone.
+Full versions stand by themselves; relative ones change what an older version left, in this layer
+or in an older one; a version without a change is a tombstone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lithograph.formats.node_patch import NodePatch
 class NodeVersion(NamedTuple):
     """What a commit made of a node.
 
-    time, born : µs since 1970 UTC: of this commit, and of the one that made the node (full ones only).
+    time, born : µs since 1970 UTC, of this commit and (full ones only) of the one that made it.
     """
 
     sequence: int
@@ -48,7 +48,7 @@ def visible(versions: Sequence[AnyVersion], sequence: int) -> AnyVersion | None:
 
 
 def visible_down_to_full(versions: Sequence[AnyVersion], sequence: int) -> list[AnyVersion]:
-    """Return the versions that a view at `sequence` folds: newest first, to a full one or a tombstone."""
+    """Return the versions that a view at `sequence` folds: newest first, down to a whole one."""
     found = []
     for version in reversed(versions):
         if version.sequence <= sequence:

@@ -1,7 +1,8 @@
 """Group commit: one thread leads, and commits for all that wait (DESIGN, section 4).
 
-The leader takes the commit lock, resolves every waiting transaction against the newest state, appends
-their records, syncs once, applies and publishes. A transaction that cannot be committed fails alone.
+The leader takes the commit lock, resolves every waiting transaction against the newest state,
+appends their records, syncs once, applies and publishes. A transaction that cannot be committed
+fails alone.
 """
 
 from __future__ import annotations

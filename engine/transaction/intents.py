@@ -1,8 +1,8 @@
 """What a transaction wants: one intent per node and per edge, in the words of the caller.
 
 Intents are folded as they come, so that a commit holds one operation per node and edge. Deleting a
-node takes the transaction's earlier intents for its edges with it, so what remains does not depend on
-the order it was said in: first the deletions, then what is put.
+node takes the transaction's earlier intents for its edges with it, so what remains does not depend
+on the order it was said in: first the deletions, then what is put.
 """
 
 from __future__ import annotations

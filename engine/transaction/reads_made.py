@@ -44,9 +44,12 @@ class ReadsMade:
         for name, node_id in self.names.items():
             if find_name(layers, name, sequence) != node_id:
                 raise _conflict(f"the node {name!r}")
-            if node_id is not None and name in self.nodes:
-                if node_changed_at(layers, node_id, sequence) > self.view_sequence:
-                    raise _conflict(f"the node {name!r}")
+            if (
+                node_id is not None
+                and name in self.nodes
+                and node_changed_at(layers, node_id, sequence) > self.view_sequence
+            ):
+                raise _conflict(f"the node {name!r}")
         for edge, was_there in self.edges.items():
             if self._edge_changed(edge, was_there, layers, sequence, type_code):
                 raise _conflict(f"the edge {edge[0]!r} -[{edge[1]}]-> {edge[2]!r}")

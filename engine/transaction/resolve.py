@@ -1,7 +1,7 @@
 """From intents to operations: read before writing (DESIGN, section 4).
 
-Under the commit lock, against the newest state. Every operation comes out resolved (ids; insert, update
-or delete), so that counts are exact and replay needs no look-ups.
+Under the commit lock, against the newest state. Every operation comes out resolved (ids; insert,
+update or delete), so that counts are exact and replay needs no look-ups.
 """
 
 from __future__ import annotations
@@ -131,9 +131,13 @@ class Resolver:
         source, target = self._find(source_name), self._find(target_name)
         if not intent.put:
             code = self._type_code(type_name)
-            if source is not None and target is not None and code is not None:
-                if find_edge(self._layers, source, (code, target, key), self._sequence):
-                    operations.append(DeleteEdge(source, target, code, key))
+            if (
+                source is not None
+                and target is not None
+                and code is not None
+                and find_edge(self._layers, source, (code, target, key), self._sequence)
+            ):
+                operations.append(DeleteEdge(source, target, code, key))
             return
         if source is None or target is None:
             gone = source_name if source is None else target_name

@@ -129,10 +129,10 @@ class Transaction:
         self,
         name: str,
         *,
-        type: str | None | Unset = UNSET,
-        observations: Iterable[str] | None | Unset = UNSET,
-        properties: Mapping[str, Any] | None | Unset = UNSET,
-        created_at: datetime | None | Unset = UNSET,
+        type: str | Unset | None = UNSET,
+        observations: Iterable[str] | Unset | None = UNSET,
+        properties: Mapping[str, Any] | Unset | None = UNSET,
+        created_at: datetime | Unset | None = UNSET,
     ) -> None:
         """Create the node, or replace exactly the arguments passed; None clears.
 
@@ -233,15 +233,15 @@ class Transaction:
         target: str,
         *,
         key: str = "",
-        properties: Mapping[str, Any] | None | Unset = UNSET,
-        valid_from: datetime | None | Unset = UNSET,
-        valid_to: datetime | None | Unset = UNSET,
-        created_at: datetime | None | Unset = UNSET,
+        properties: Mapping[str, Any] | Unset | None = UNSET,
+        valid_from: datetime | Unset | None = UNSET,
+        valid_to: datetime | Unset | None = UNSET,
+        created_at: datetime | Unset | None = UNSET,
         create_missing: bool = False,
     ) -> None:
         """Create the edge, or replace exactly the arguments passed; None clears.
 
-        key : tells parallel edges of one type apart. valid_from, valid_to : half-open, None is open.
+        key : tells parallel edges of one type apart. valid_from, valid_to : half-open.
         create_missing : make ends that do not exist, instead of raising.
 
         Raises
@@ -371,7 +371,7 @@ class Transaction:
         return base.changed(base.id, intent.type_name, intent.patch, self._environment.clock_us())
 
     def _read_edge(self, edge: EdgeName) -> Edge | None:
-        """Return the edge that the view holds, unless this transaction ended it or one of its ends."""
+        """Return the edge of the view, unless this transaction ended it or one of its ends."""
         intent = self._intents.edges.get(edge)
         if intent is not None and intent.delete:
             return None
@@ -417,13 +417,13 @@ def _edge_name(source: str, type: str, target: str, key: str) -> EdgeName:
     )
 
 
-def _moment(time: datetime | None | Unset, what: str) -> int | None:
+def _moment(time: datetime | Unset | None, what: str) -> int | None:
     if time is UNSET:
         return None
     return NO_MOMENT if time is None else encode_moment(time, what)
 
 
-def _properties(properties: Mapping[str, Any] | None | Unset) -> bytes | None:
+def _properties(properties: Mapping[str, Any] | Unset | None) -> bytes | None:
     if properties is UNSET:
         return None
     return EMPTY if properties is None else encode_properties(properties)

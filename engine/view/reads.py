@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -178,7 +179,7 @@ class Reads(ABC):
         return [view.live_name(neighbor) for neighbor in found]
 
     def neighbor_ids(self, id: int, direction: str = "out", types: Types = None) -> IdArray:
-        """Return the neighbor's id for each edge of the node, as int64, in the order of `neighbors`.
+        """Return the neighbor's id for each edge of the node, as int64, ordered as `neighbors`.
 
         An unknown or dead id gives an empty array. Cost: O(edges of the node).
         """
@@ -253,9 +254,8 @@ class Reads(ABC):
 _HOPS_MAX = 1_000_000
 
 
-def _known(node_id: object) -> int:
+def _known(node_id: SupportsIndex) -> int:
     number = parse_id(node_id)
     if number < 0:
-        assert isinstance(node_id, int) or hasattr(node_id, "__index__")
-        raise NodeNotFoundError(int(node_id))  # type: ignore[call-overload]  # has __index__
+        raise NodeNotFoundError(operator.index(node_id))
     return number

@@ -144,7 +144,7 @@ class View:
                 yield node
 
     def codes(self, types: object) -> TypeCodes:
-        """Return the codes of a type name or of several; None for all; unknown ones select nothing."""
+        """Return the codes of one or several types; None for all; unknown ones select nothing."""
         if types is None:
             return None
         if isinstance(types, str):

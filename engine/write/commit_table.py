@@ -22,7 +22,7 @@ class CommitTable:
         return self._base + len(self._times) - 1
 
     def append(self, sequence: int, time: int, nodes_added: int, edges_added: int) -> None:
-        """Add the next commit's row; a row that is there already stays (replay after interruption)."""
+        """Add the next commit's row; one that is there stays (replay after an interruption)."""
         if sequence <= self.last_sequence:
             return
         assert sequence == self.last_sequence + 1

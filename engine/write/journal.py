@@ -90,7 +90,7 @@ class Journal:
     # Following ---------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Take in what other processes published. Cost: one look at shared.map when there is no news."""
+        """Take in what other processes published. Cost: one look at shared.map if no news."""
         if self.shared is None:
             if self.rejoin is not None:
                 self.rejoin()
@@ -213,14 +213,15 @@ class Journal:
             ) from self.failure
 
     def _adopt_tail(self) -> None:
-        """Carry what a writer that died or failed left behind the published end into a new log."""
+        """Carry what a dead or failed writer left behind the published end into a new log."""
         log, state = self.log, self.state
         header = log.header
         start = LogPosition(log.number, WAL_START, header.chain, header.first_sequence - 1, 0)
         end = follow([log], start, None, _ignore, promised=state.wal_synced)
         if end.position.offset < state.wal_end:
             raise CorruptionError(
-                f"the log is readable to {end.position.offset}, {state.wal_end} bytes are published",
+                f"the log is readable to {end.position.offset}, "
+                f"{state.wal_end} bytes are published",
                 path=log.path,
                 offset=end.position.offset,
             )

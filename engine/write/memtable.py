@@ -1,8 +1,8 @@
 """The memtable: every version of the newest commits, in memory, readable while it grows.
 
-Entries carry the sequence of their commit, so a reader at sequence s sees exactly the commits up to s
-however many came since. Commits are applied by one thread at a time and may be applied again (after
-an interruption): the second time changes nothing.
+Entries carry the sequence of their commit, so a reader at sequence s sees exactly the commits up
+to s however many came since. Commits are applied by one thread at a time and may be applied again
+(after an interruption): the second time changes nothing.
 
 Invariants
 1. The versions of a name, a node and an edge ascend by sequence.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.node_patch import NodePatch
@@ -282,14 +283,14 @@ class Memtable:
         """Return what breaks the invariants above; [] when all hold. Cost: O(everything)."""
         broken = []
         for name, versions in self._names.items():
-            if any(a[0] > b[0] for a, b in zip(versions, versions[1:], strict=False)):
+            if any(a[0] > b[0] for a, b in pairwise(versions)):
                 broken.append(f"versions of the name {name!r} do not ascend")
             node_id = versions[-1][1]
             entry = self._nodes.get(node_id)
             if node_id != ABSENT and (entry is None or entry.name != name):
                 broken.append(f"the name {name!r} leads to id {node_id}, which has another name")
         for node_id, entry in self._nodes.items():
-            if any(a[0] >= b[0] for a, b in zip(entry.versions, entry.versions[1:], strict=False)):
+            if any(a[0] >= b[0] for a, b in pairwise(entry.versions)):
                 broken.append(f"versions of node {node_id} do not ascend")
         count = 0
         for source, edges in self._adjacency[Direction.OUT].items():

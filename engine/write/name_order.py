@@ -1,7 +1,7 @@
 """The memtable's names in order, sorted only when somebody asks.
 
-Appending a name costs 50 ns, keeping a sorted list up to date on every insert 2 µs: loads write many
-names before anybody lists them.
+Appending a name costs 50 ns, keeping a sorted list up to date on every insert 2 µs: loads write
+many names before anybody lists them.
 """
 
 from __future__ import annotations

@@ -120,7 +120,8 @@ def follow(
     final = _behind(newest, records[-1]) if records else start
     if final.sequence < applied.sequence:
         raise CorruptionError(
-            f"the log ends with commit {final.sequence}, commit {applied.sequence} was in it before",
+            f"the log ends with commit {final.sequence}, "
+            f"commit {applied.sequence} was in it before",
             path=newest.path,
             offset=final.offset,
         )

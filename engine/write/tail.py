@@ -1,8 +1,8 @@
 """The tail rule: is what cannot be read the torn end of the log, or damage? (SPEC.md, section 6.3)
 
 A record that cannot be read at X is damage only where something later promises that X was synced: a
-later valid record whose `synced_upto` is above X, a later log, or CURRENT. Otherwise everything from
-X on was never acknowledged as durable, and does not count.
+later valid record whose `synced_upto` is above X, a later log, or CURRENT. Otherwise everything
+from X on was never acknowledged as durable, and does not count.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lithograph.formats.wal_record import ALIGNMENT, RECORD, WalRecord
 
 _EPOCH_OFFSET: Final = RECORD.offset_of["epoch"]
 _HASHED_SHARE_MAX: Final = 16
-"""A tail whose look-alike records take more than this times its size to check was made on purpose."""
+"""A tail whose look-alike records take more than this times its size to check is no accident."""
 
 
 def promise_behind(data: bytes, epoch: int) -> int:

@@ -109,7 +109,7 @@ class WalFile:
     def encode_next(
         self, position: LogPosition, record: WalRecord, synced_upto: int
     ) -> tuple[bytes, LogPosition]:
-        """Return the bytes of `record` as the next one behind `position`, and the position behind it."""
+        """Return the bytes of `record` as the next one behind `position`, and where it ends."""
         data = WalRecord(
             position.chain,
             self.header.epoch,
@@ -149,7 +149,7 @@ class WalFile:
         return records, data[end:]
 
     def why_unreadable(self, data: bytes, offset: int) -> CorruptionError:
-        """Return the error that says why no chained record starts `data`, which stands at `offset`."""
+        """Return the error that says why no chained record starts at `offset`, with `data`."""
         try:
             record, _, _ = WalRecord.decode(data)
         except CorruptionError as error:

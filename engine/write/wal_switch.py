@@ -1,7 +1,7 @@
 """Starting a new log (SPEC.md, section 6.4).
 
-The caller holds the commit lock, or is alone. A crash at any step leaves CURRENT naming the old log or
-the new one, and both then hold every commit that counts:
+The caller holds the commit lock, or is alone. A crash at any step leaves CURRENT naming the old
+log or the new one, and both then hold every commit that counts:
 
 1. new log written and synced, with copies of what the old one may lose   -> CURRENT names the old
 2. its directory synced                                                  -> CURRENT names the old
@@ -32,7 +32,7 @@ def switch_wal(
     copies: Sequence[WalRecord],
     at_least: int,
 ) -> tuple[WalFile, LogPosition, CurrentSlot]:
-    """Make a log that continues `previous`, name it in CURRENT, and return it, its end, and the slot.
+    """Make a log that continues `previous` and name it in CURRENT; return it, its end, the slot.
 
     previous : what is before it in the old log is on the medium.
     copies : the records behind it that count.
