@@ -98,6 +98,13 @@ class NodePatch(NamedTuple):
         )
 
 
+    def with_defaults(self) -> NodePatch:
+        """Return this full patch with absent lists and maps written out: relative ones go on top."""
+        if self.observations is not None and self.properties is not None:
+            return self
+        return _BLANK.then(self)
+
+
 UNCHANGED: Final = NodePatch()
 _BLANK: Final = NodePatch(observations=(), properties=EMPTY)
 

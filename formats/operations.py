@@ -178,7 +178,8 @@ def describe_operation(data: Buffer, offset: int) -> Iterator[Described]:
 
     def text(name: str) -> Described:
         start = cursor.offset
-        return Described(start + 4, len(value := cursor.text()), name, value)
+        value = cursor.text()
+        return Described(start, cursor.offset - start, name, value, "a text: u32 size, UTF-8")
 
     if kind in _EDGE_KINDS:
         yield from EDGE_BODY.describe(data, cursor.take(EDGE_BODY.size))

@@ -53,7 +53,7 @@ def check_encoded(data: bytes, offset: int) -> bytes:
     try:
         properties = _decode(data)
         _Check("properties").map(properties, 1)
-    except (msgspec.DecodeError, InvalidArgumentError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise CorruptionError(f"not a property map: {error}", offset=offset) from None
     return data
 

@@ -35,6 +35,9 @@ def scan_records(
 
     Cost: O(bytes). Source: SPEC.md, section 6.2.
     """
+    for value in (epoch, sequence, chain):
+        if not 0 <= value < 2**64:
+            raise OverflowError(f"{value} is not an unsigned 64-bit integer")
     if not 0 <= offset <= len(data):
         raise ValueError(f"offset {offset} is outside the {len(data)} bytes of data")
     view = memoryview(data).cast("B")

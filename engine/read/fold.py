@@ -83,6 +83,8 @@ def fold_node(layers: Layers, node_id: int, sequence: int) -> NodeState | None:
     patch = base.change
     if patch is None or not base.full:
         raise CorruptionError(f"node {node_id} was changed by commit {base.sequence}, never made")
+    if len(found) > 1:
+        patch = patch.with_defaults()
     for version in reversed(found[:-1]):
         assert version.change is not None
         patch = patch.then(version.change)

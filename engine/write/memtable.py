@@ -270,6 +270,7 @@ class Memtable:
         base = found[-1]
         patch = base.change
         assert patch is not None
+        patch = patch.with_defaults()
         for version in reversed(found[:-1]):
             assert version.change is not None
             patch = patch.then(version.change)

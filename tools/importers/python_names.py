@@ -28,7 +28,7 @@ class Names:
     """The names of some modules, after all of them have been read.
 
     modules : by dotted name.
-    definitions : of all modules, by dotted name; a module's name is never a definition's too.
+    definitions : of all modules, by dotted name; the module of that name, if any, goes before.
     bases : classes that each class inherits from directly, by dotted name, in order.
     """
 
@@ -41,8 +41,7 @@ class Names:
             self._members[symbols.source.module] = symbols.members[symbols.source.module]
         for symbols in modules.values():
             for name, definition in symbols.definitions.items():
-                if name not in modules:
-                    self.definitions.setdefault(name, definition)
+                self.definitions.setdefault(name, definition)
             for name, members in symbols.members.items():
                 self._members.setdefault(name, members)
         self._other_modules = self._imported_elsewhere()
@@ -128,13 +127,11 @@ class Names:
         return found
 
     def _member_origin(self, owner: str, name: str) -> Origin | None:
-        if owner == "os" or owner in self.modules:
+        if owner in self.modules:
             return self._module_member(owner, name, may_guess=True)
-        definition = self.definitions.get(owner)
-        if definition is None:
+        if owner not in self.definitions:
             return _outside(f"{owner}.{name}")
-        if definition.kind != "class":
-            return None
+        # A function has no members, and no ancestors.
         return self._inherited(self._ancestors(owner), name)
 
     def _inherited(self, owners: Iterable[str], name: str) -> Origin | None:
