@@ -27,12 +27,18 @@ from lithograph.errors import (
     StoreNotFoundError,
 )
 from lithograph.files import File, Files, Lock, OsFiles
+from lithograph.files.protocol import failed
 from lithograph.formats.file_names import CURRENT, LOCK_OPEN, SHARED_MAP, manifest_name, wal_name
 from lithograph.tools.testing.faulty_files import KINDS, Fault, FaultPlan, FaultyFiles
 from lithograph.tools.testing.inodes import Image
 from lithograph.tools.testing.power_cut import SECTOR_SIZE
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
-from lithograph.tools.testing.simulated_files import ProcessKilled, SimulatedFile, SimulatedFiles
+from lithograph.tools.testing.simulated_files import (
+    ProcessKilled,
+    SimulatedFile,
+    SimulatedFiles,
+    os_error,
+)
 
 WAL = wal_name(1)
 PAGE = 4096
@@ -244,6 +250,13 @@ def test_an_unsynced_truncate_may_be_lost_or_land_without_what_came_after() -> N
     assert left_of(disk, WAL) == {b"old", b"", b"nld", b"\0", b"n"}
 
 
+def test_a_truncate_may_add_zeros() -> None:
+    disk, files = new_store()
+    add_file(files, WAL, b"old").truncate(5)
+
+    assert left_of(disk, WAL) == {b"old", b"old\0\0"}
+
+
 def test_an_unlink_may_land_before_an_earlier_link() -> None:
     disk, files = new_store()
     add_file(files, wal_name(1), b"old")
@@ -320,10 +333,12 @@ def busy_disk() -> SimulatedDisk:
 
 def test_crash_states_are_all_combinations_when_they_fit_the_limit() -> None:
     disk, files = new_store()
-    add_file(files, CURRENT, b"a").write_at(0, b"b")
-    add_file(files, WAL, b"1").write_at(0, b"2")
+    for name in (CURRENT, SHARED_MAP, WAL):
+        file = add_file(files, name, b"....")
+        for offset in range(4):
+            file.write_at(offset, b"x")
 
-    assert len(crash(disk, limit=4)) == 4
+    assert len(crash(disk, limit=16**3)) == 16**3
 
 
 def test_crash_states_begin_with_nothing_and_everything_and_keep_to_the_limit() -> None:
@@ -340,6 +355,17 @@ def test_crash_states_have_different_images() -> None:
     images = [state.image() for state in crash(busy_disk(), limit=1000)]
 
     assert len(set(images)) == len(images) == 1000
+
+
+def test_equal_trees_have_equal_images_in_whatever_order_they_were_made() -> None:
+    images = []
+    for names in ([CURRENT, SHARED_MAP, WAL], [WAL, SHARED_MAP, CURRENT]):
+        disk, files = new_store()
+        for name in names:
+            files.create(name)
+        images.append(disk.image())
+
+    assert images[0] == images[1]
 
 
 def test_crash_states_skip_what_was_seen() -> None:
@@ -376,14 +402,17 @@ def test_crash_states_are_settled_at_the_call() -> None:
     disk, files = new_store()
     file = add_file(files, WAL, b"a")
     file.write_at(0, b"b")
+    files.create(CURRENT)
 
     states = disk.crash_states(random.Random(0), 9)
     file.write_at(0, b"c")
     file.sync_data()
     files.unlink(WAL)
     files.sync_directory("wal")
+    files.sync_directory("")
 
-    assert [read(state, WAL) for state in states] == [b"a", b"b"]
+    found = {(read(state, WAL), read(state, CURRENT)) for state in states}
+    assert found == {(b"a", None), (b"a", b""), (b"b", None), (b"b", b"")}
 
 
 def test_crash_states_leave_the_disk_as_it_is() -> None:
@@ -985,6 +1014,9 @@ class Side:
         self.processes = [start(), start()]
         self.files: list[File] = []
         self.locks: list[Lock] = []
+        self.processes[0].make_directory("wal")
+        for name in (CURRENT, WAL):
+            self.files.append(self.processes[0].create(name))
         for process in self.processes:
             self.locks += [process.lock(LOCK_OPEN, 1), process.lock(LOCK_OPEN, 1)]
 
@@ -993,10 +1025,8 @@ class Side:
         name, arguments = call
         try:
             if target == "file":
-                if not self.files:
-                    return None
                 file = self.files[-1 - index % len(self.files)]
-                return getattr(file, name)(*arguments)
+                return self.call_file(file, name, arguments)
             if target == "lock":
                 return self.call_lock(self.locks[index], name, arguments)
             if target == "restart":
@@ -1009,6 +1039,15 @@ class Side:
             # The system's own message has the name without the directory.
             message = str(error) if isinstance(error, LithographError) else ""
             return type(error), number, message
+
+    def call_file(self, file: File, name: str, arguments: tuple[Any, ...]) -> object:
+        try:
+            return getattr(file, name)(*arguments)
+        except ValueError:
+            # `os.fdatasync` has an error of its own for the descriptor of a closed file.
+            assert name == "sync_data"
+            closed = os_error(errno.EBADF)
+            raise failed("sync", file.path, closed) from closed
 
     def call_process(self, process: Files, name: str, arguments: tuple[Any, ...]) -> object:
         if name in ("create", "open"):
@@ -1038,7 +1077,7 @@ class Side:
 
 
 @given(calls=st.lists(CALLS, max_size=40))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=max(300, settings().max_examples))
 def test_while_it_is_up_the_disk_behaves_like_the_machine(calls: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as above:
         root = os.path.join(above, "store")  # noqa: PTH118
@@ -1048,8 +1087,7 @@ def test_while_it_is_up_the_disk_behaves_like_the_machine(calls: list[Any]) -> N
             Side(lambda: disk.process(create=True)),
         )
         for side in (machine, simulated):
-            for name in ("wal", "locks"):
-                side.processes[0].make_directory(name)
+            side.processes[0].make_directory("locks")
         try:
             for target, index, call in calls:
                 expected = machine.call(target, index, call)

@@ -92,7 +92,10 @@ class SharedMapFile:
 
         Readers see the old state or the new one: the slot is filled first, then the counter stored.
         """
-        state = replace(state, counter=(state.counter + 1) % 2**63)
+        # The counter of the file, not of `state`: after a write that failed, only the file knows
+        # which slot is in force, and that one is never written to.
+        counter = int.from_bytes(self.counter(), "little") + 1
+        state = replace(state, counter=counter % 2**63)
         self._file.write_at(state.offset, state.encode())
         self._file.write_at(COUNTER_OFFSET, _counter(state))
         return state

@@ -6,7 +6,8 @@ from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
 from lithograph.errors import ClosedError
 from lithograph.files import Files
-from lithograph.maintenance.session import join_store, leave_store
+from lithograph.maintenance.creation import check_directory, is_unfinished, prepare_locks
+from lithograph.maintenance.session import join_store, leave_store, no_store, store_exists
 from lithograph.options import Options
 from lithograph.transaction.committer import Committer
 from lithograph.view.view import View
@@ -83,3 +84,22 @@ class Engine:
             memtable.commits.node_count(sequence),
             memtable.commits.edge_count(sequence),
         )
+
+
+def open_engine(files: Files, environment: Environment, options: Options) -> Engine:
+    """Open or create the store in a directory; a foreign directory is left as it is.
+
+    Raises
+    ------
+    NotAStoreError, StoreNotFoundError, StoreExistsError : by mode and what is there.
+    LockedError, CorruptionError, FormatVersionError, StorageError
+    """
+    check_directory(files)
+    unfinished = is_unfinished(files)
+    if unfinished and options.mode in ("r", "w"):
+        raise no_store(files)
+    if not unfinished and options.mode == "x":
+        raise store_exists(files)
+    if options.writable:
+        prepare_locks(files)
+    return Engine(files, environment, options)

@@ -12,9 +12,7 @@ from dataclasses import fields, replace
 from lithograph.environment import Environment
 from lithograph.errors import InvalidArgumentError, StoreExistsError
 from lithograph.files import OsFiles
-from lithograph.graph.engine import Engine
-from lithograph.maintenance.creation import check_directory, is_unfinished, prepare_locks
-from lithograph.maintenance.session import no_store, store_exists
+from lithograph.graph.engine import Engine, open_engine
 from lithograph.options import Options
 
 _engines: dict[tuple[int, int], Engine] = {}
@@ -36,7 +34,7 @@ def acquire(path: str, options: Options) -> Engine:
             identity = files.identity()
             engine = _engines.get(identity)
             if engine is None:
-                engine = _open(files, options)
+                engine = open_engine(files, Environment(), options)
                 _engines[identity] = engine
             else:
                 files.close()
@@ -58,18 +56,6 @@ def release(engine: Engine) -> None:
                     del _engines[identity]
                     engine.close()
                 return
-
-
-def _open(files: OsFiles, options: Options) -> Engine:
-    check_directory(files)
-    unfinished = is_unfinished(files)
-    if unfinished and options.mode in ("r", "w"):
-        raise no_store(files)
-    if not unfinished and options.mode == "x":
-        raise store_exists(files)
-    if options.writable:
-        prepare_locks(files)
-    return Engine(files, Environment(), options)
 
 
 def _check_same(engine: Engine, options: Options) -> None:

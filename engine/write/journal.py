@@ -316,8 +316,10 @@ class Journal:
         _log.error("%s: writing stops here until the store is reopened: %s", self.log.path, error)
         if self.shared is not None:
             try:
-                self.state = self.shared.publish(replace(self.state, flags=FLAG_SWITCH_WAL))
-            except StorageError as second:
+                # What is in force, not what this process meant to publish when it failed.
+                in_force = self.shared.read()
+                self.shared.publish(replace(in_force, flags=FLAG_SWITCH_WAL))
+            except (StorageError, CorruptionError) as second:
                 _log.error("%s: cannot tell other processes: %s", self.log.path, second)
 
     def attach(self, shared: SharedMapFile) -> None:

@@ -208,6 +208,9 @@ def apply_to(memtable: Memtable) -> ApplyRecord:
     """Return the function that decodes a record, checks it against the memtable and applies it."""
 
     def apply(record: WalRecord) -> None:
+        if record.sequence <= memtable.commits.last_sequence:
+            # This process wrote it, and failed or was interrupted before it could publish it.
+            return
         operations = record.operations()
         _check_operations(operations, memtable)
         memtable.apply(record.sequence, record.commit_time, operations)

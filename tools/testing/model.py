@@ -110,6 +110,7 @@ class ModelTransaction:
     def put_edge(
         self, edge: EdgeName, fields: Mapping[str, Any], create_missing: bool = False
     ) -> None:
+        _check_interval(fields.get("valid_from"), fields.get("valid_to"))
         for end in (edge[0], edge[2]):
             if create_missing:
                 self.put_node(end, {})
@@ -155,6 +156,8 @@ class ModelGraph(ModelView):
         ------
         ConflictError, InvalidArgumentError : the graph is as it was.
         """
+        if not transaction.writes:
+            return None
         self._check_reads(transaction)
         after = self.snapshot()
         after.sequence += 1
@@ -210,6 +213,9 @@ def _check(after: ModelView, transaction: ModelTransaction) -> None:
             continue
         if name[0] not in after.nodes or name[2] not in after.nodes:
             raise ConflictError("an end of an edge that the transaction puts is gone")
-        start, end = edge.valid_from, edge.valid_to
-        if start is not None and end is not None and end < start:
-            raise InvalidArgumentError("valid_to")
+        _check_interval(edge.valid_from, edge.valid_to)
+
+
+def _check_interval(start: int | None, end: int | None) -> None:
+    if start is not None and end is not None and end < start:
+        raise InvalidArgumentError("valid_to")

@@ -109,7 +109,7 @@ class _Choice:
 
 
 def _directory_outcomes(directory: DirectoryInode, rng: random.Random) -> _Outcomes[Entries]:
-    durable, pending = dict(directory.durable), tuple(directory.pending)
+    durable, pending = directory.durable, tuple(directory.pending)
 
     def build(choice: _Choice) -> Entries:
         entries = dict(durable)

@@ -116,7 +116,9 @@ class SimulatedDisk:
         limit : most disks to return. All combinations are tried when they are no more than that;
             otherwise nothing landed and everything landed come first, then one inode against all
             the others, then samples.
-        seen : images to skip; what is returned is added. Share it to try each only once.
+        seen : images to skip; what is returned is added. Share it between calls to try each image
+            once, but only as long as the same is expected of it: the image that a lost commit
+            leaves was legal, and seen, before the commit.
 
         Yields
         ------

@@ -1,0 +1,174 @@
+"""segtool dump: one file of a store as annotated text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from rich.text import Text
+
+from lithograph.errors import FormatVersionError
+from lithograph.formats.file_header import HEADER, HEADER_SIZE, FileKind
+from lithograph.formats.layout import Described
+from lithograph.tools.annotation import (
+    Damage,
+    Note,
+    Part,
+    annotate_current,
+    annotate_manifest,
+    annotate_shared_map,
+    damage,
+    fitting,
+    guess_kind,
+    shown,
+)
+from lithograph.tools.commands.common import STORE_VARIABLE, Verbs, add_verb
+from lithograph.tools.exit_code import OK, exit_code
+from lithograph.tools.output import Output, cell_text, complain, escape_name
+from lithograph.tools.regular_file import RegularFile
+from lithograph.tools.wal_annotation import annotate_wal
+
+_DETAILS = """\
+FILE is a path, or the name of a file in the store, such as wal/00000001.wal.
+What it is is guessed from its header. The file is only read; no lock is taken.
+Rows in a pipe: offset, size, field, value, meaning; lines that start with "#"
+begin a structure. Damage is shown where it is, as a field "error".
+
+example:
+  segtool dump my.graph/CURRENT
+  segtool dump wal/00000001.wal --store my.graph"""
+
+_ANNOTATE: Final[dict[FileKind, Callable[[RegularFile], Iterator[Note]]]] = {
+    FileKind.CURRENT: annotate_current,
+    FileKind.MANIFEST: annotate_manifest,
+    FileKind.WAL: annotate_wal,
+    FileKind.SHARED_MAP: annotate_shared_map,
+}
+_KIND_NAMES: Final = {
+    FileKind.CURRENT: "CURRENT",
+    FileKind.MANIFEST: "manifest",
+    FileKind.WAL: "WAL",
+    FileKind.SHARED_MAP: "shared.map",
+}
+_ERRORS_KEPT_MAX: Final = 1_000
+_TERMINAL_VALUE_MAX: Final = 100
+
+
+def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
+    parser = add_verb(verbs, "dump", run, "show a file of a store, field by field", _DETAILS)
+    parser.add_argument("file", metavar="FILE", help="a WAL, a manifest, CURRENT or shared.map")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Write the annotated file; raise the first damage found, once all is written."""
+    with RegularFile(_locate(arguments)) as file:
+        kind = guess_kind(file)
+        notes = _ANNOTATE.get(kind, _annotate_unknown)(file)
+        name = _KIND_NAMES.get(kind, kind.name.lower())
+        write = _write_json if output.as_json else _write_text
+        errors = write(output, file, name, notes)
+    if not errors:
+        return OK
+    complain(_told(file.path, errors))
+    return exit_code(errors[0].error)
+
+
+def _told(path: str, errors: list[Damage]) -> str:
+    first, more = errors[0], len(errors) - 1
+    return f"{path}@{first.offset}: {first.message}" + (f" (and {more} more)" if more else "")
+
+
+def _locate(arguments: argparse.Namespace) -> str:
+    """Return the path meant by FILE: with --store the store's file first, else the path itself."""
+    path = Path(arguments.file)
+    store = arguments.store or os.environ.get(STORE_VARIABLE)
+    if store:
+        inside = Path(store, path)
+        if inside.exists() and (arguments.store or not path.exists()):
+            return str(inside)
+    return str(path)
+
+
+def _annotate_unknown(file: RegularFile) -> Iterator[Note]:
+    yield Part(0, "file header")
+    yield from fitting(HEADER, file.read_at(0, HEADER_SIZE))
+    yield damage(FormatVersionError("this release cannot show files of this kind"))
+
+
+def _write_text(
+    output: Output, file: RegularFile, kind: str, notes: Iterable[Note]
+) -> list[Damage]:
+    errors: list[Damage] = []
+    output.line(f"# {escape_name(file.path)}: {kind}, {file.size:,} bytes")
+    output.line("# " + "\t".join(("offset", "size", "field", "value", "meaning")))
+    for note in notes:
+        if isinstance(note, Damage):
+            _keep(errors, note)
+        if output.is_terminal:
+            output.console.print(_terminal_line(note), no_wrap=True, overflow="ellipsis")
+        elif isinstance(note, Part):
+            output.line(f"# {note.title}")
+        else:
+            output.row(_cells(note))
+    return errors
+
+
+def _cells(note: Described | Damage) -> tuple[Any, ...]:
+    if isinstance(note, Damage):
+        return note.offset, 0, "error", note.message, ""
+    return note.offset, note.size, note.name, shown(note), note.meaning
+
+
+def _terminal_line(note: Note) -> Text:
+    """Return one line with the columns under each other; long values are cut."""
+    if isinstance(note, Part):
+        return Text(f"\n{note.title}", style="bold")
+    offset, size, name, value, meaning = _cells(note)
+    if isinstance(note, Damage):
+        return Text(f"{offset:>12} {'error':>8}  {cell_text(value)}", style="bold red")
+    text = cell_text(value)
+    if len(text) > _TERMINAL_VALUE_MAX:
+        text = text[:_TERMINAL_VALUE_MAX] + f"… ({len(text):,} characters)"
+    line = Text(f"{offset:>12} {size:>8}  {cell_text(name):<17} {text:<34}  ")
+    return line.append(meaning, style="dim")
+
+
+def _write_json(
+    output: Output, file: RegularFile, kind: str, notes: Iterable[Note]
+) -> list[Damage]:
+    """Write one object; its parts go out one by one."""
+    errors: list[Damage] = []
+    head = json.dumps({"path": file.path, "kind": kind, "size": file.size})
+    output.line(head[:-1] + ', "parts": [')
+    output.items(_parts(notes, errors))
+    told = [{"offset": each.offset, "message": each.message} for each in errors]
+    output.line(f'], "errors": {json.dumps(told)}}}')
+    return errors
+
+
+def _parts(notes: Iterable[Note], errors: list[Damage]) -> Iterator[dict[str, Any]]:
+    part: dict[str, Any] | None = None
+    for note in notes:
+        if isinstance(note, Part):
+            if part is not None:
+                yield part
+            part = {"offset": note.offset, "title": note.title, "fields": []}
+            continue
+        assert part is not None
+        if isinstance(note, Damage):
+            _keep(errors, note)
+            part["error"] = note.message
+        else:
+            cells = zip(("offset", "size", "field", "value", "meaning"), _cells(note), strict=True)
+            part["fields"].append(dict(cells))
+    if part is not None:
+        yield part
+
+
+def _keep(errors: list[Damage], note: Damage) -> None:
+    if len(errors) < _ERRORS_KEPT_MAX:
+        errors.append(note)
