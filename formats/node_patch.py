@@ -97,9 +97,9 @@ class NodePatch(NamedTuple):
             properties=None if full.properties == EMPTY else full.properties,
         )
 
-
     def with_defaults(self) -> NodePatch:
-        """Return this full patch with absent lists and maps written out: relative ones go on top."""
+        """Return this full patch with absent lists and maps written out: relative ones go on
+        top."""
         if self.observations is not None and self.properties is not None:
             return self
         return _BLANK.then(self)

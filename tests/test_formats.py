@@ -28,7 +28,8 @@ GOLDEN = Path(__file__).parent / "golden" / "v0"
 
 @dataclass(frozen=True)
 class Format:
-    """A sample and how it becomes bytes and comes back; `checked`: every bit is under a checksum."""
+    """A sample and how it becomes bytes and comes back; `checked`: every bit is under a
+    checksum."""
 
     name: str
     sample: Any

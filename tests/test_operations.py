@@ -66,8 +66,7 @@ def test_a_changed_byte_gives_operations_or_corruption(
     encoded[position] = data.draw(st.integers(0, 255))
     try:
         found = decode_operations(bytes(encoded), 0, len(encoded), len(expected))
-    except CorruptionError as error:
-        assert 0 <= error.offset <= len(encoded)
+    except CorruptionError:
         return
 
     assert len(found) == len(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import tomllib
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def test_every_package_directory_is_listed() -> None:
 def test_every_dependency_has_its_row_in_the_readme() -> None:
     readme = (REPO / "README.md").read_text()
     project = CONFIG["project"]
-    wanted = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *itertools.chain.from_iterable(extras)]
     names = {line.split(">")[0] for line in wanted}
 
     assert {name for name in names if f"| {name} |" not in readme} == set()

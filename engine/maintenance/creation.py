@@ -39,11 +39,9 @@ def check_directory(files: Files) -> None:
             starts = [file.read_at(slot * SLOT_SIZE, len(MAGIC)) for slot in range(SLOT_COUNT)]
         finally:
             file.close()
-        # Zeros are what a power cut in the middle of a creation may leave.
-        if MAGIC not in starts and any(start.strip(b"\0") for start in starts):
-            strange = [CURRENT]
-        else:
-            strange = []
+        # Zeros, and a few first bytes, are what a creation cut short may leave.
+        unfinished = all(MAGIC.startswith(start.rstrip(b"\0")) for start in starts)
+        strange = [] if MAGIC in starts or unfinished else [CURRENT]
     if strange:
         raise NotAStoreError(
             f"{files.root} is not a lithograph store: its {strange[0]!r} is not one of ours; "

@@ -93,8 +93,11 @@ def recover(
         log, position, current = switch_wal(
             files, environment, current, end.unsynced, end.copies, number
         )
-    elif found.repair_current:
-        _log.warning("%s: one of the two slots was damaged and is written again", CURRENT)
+    else:
+        if found.repair_current:
+            _log.warning("%s: one of the two slots was damaged and is written again", CURRENT)
+        # The slot in force may have been read from the cache: its writer may have died before it
+        # was synced, or its sync may have failed. Only a slot written and synced here is sure.
         current = replace(current, turn=current.turn + 1, wal_synced=position.offset)
         write_current(files, current)
     _remove_orphans(files, found.manifest, current)

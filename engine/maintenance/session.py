@@ -22,7 +22,7 @@ from lithograph.errors import (
     StoreNotFoundError,
 )
 from lithograph.files import Files
-from lithograph.formats.file_names import SHARED_MAP
+from lithograph.formats.file_names import CURRENT, SHARED_MAP
 from lithograph.formats.shared_map import SharedState
 from lithograph.maintenance.creation import create_store, is_unfinished
 from lithograph.maintenance.recovery import (
@@ -233,8 +233,7 @@ def _read_alone(files: Files, environment: Environment, locks: StoreLocks) -> Jo
     watch = _Watch(files)
     seen = watch.counter()
     found = read_store(files, writable=False)
-    if found.end.copies:
-        _sync_if_possible(found.log)
+    _sync_if_possible(files, found.log)
     journal = Journal(
         files,
         environment,
@@ -306,16 +305,20 @@ class _Rejoin:
         journal.catch_up(
             _published(journal.state.session, found.current.generation, found.end.position)
         )
-        if found.end.copies:
-            _sync_if_possible(journal.log)
+        _sync_if_possible(self._files, journal.log)
 
 
-def _sync_if_possible(log: WalFile) -> None:
+def _sync_if_possible(files: Files, log: WalFile) -> None:
     """Sync what a crash may have left in the cache only: what is served must survive a power
     cut."""
+    current = files.open(CURRENT)
     try:
-        log.file.sync_data()
-    except StorageError as error:
-        cause = error.__cause__
-        if not (isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EINVAL)):
-            raise
+        for file in (log.file, current):
+            try:
+                file.sync_data()
+            except StorageError as error:
+                cause = error.__cause__
+                if not (isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EINVAL)):
+                    raise
+    finally:
+        current.close()

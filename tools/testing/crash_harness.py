@@ -1,12 +1,13 @@
 """Power cuts and deaths at every step of a history, and what must be true of the store afterwards.
 
-A history is a list of steps (commits, checkpoints, reopenings) played on a simulated disk. It is played
-once undisturbed, to learn what the graph holds after each commit, and once with the disk stopped before
-every operation that changes it: whatever a power cut may have left then is opened and judged.
+A history is a list of steps (commits, checkpoints, reopenings) played on a simulated disk. It is
+played once undisturbed, to learn what the graph holds after each commit, and once with the disk
+stopped before every operation that changes it: whatever a power cut may have left then is opened
+and judged.
 
-The judgement: the store opens; it holds a prefix of the commits, each whole, with every one that was
-acknowledged as durable; `verify()` finds nothing; what it served survives another power cut; the next
-commit succeeds. A store whose creation nobody was told of may be missing.
+The judgement: the store opens; it holds a prefix of the commits, each whole, with every one that
+was acknowledged as durable; `verify()` finds nothing; what it served survives another power cut;
+the next commit succeeds. A store whose creation nobody was told of may be missing.
 """
 
 from __future__ import annotations
@@ -188,7 +189,8 @@ def run_history(
 ) -> None:
     """Play a history and judge what is left at every operation; add to `tally`.
 
-    ignores_sync : makes the disk lie, to see that the harness notices; stops at the first violation.
+    ignores_sync : makes the disk lie, to see that the harness notices; stops at the first
+    violation.
     """
     undisturbed = play(steps, seed, durability)
 

@@ -1,4 +1,5 @@
-"""I/O errors at every call of a history: a typed error, nothing acknowledged lost, and work resumes."""
+"""I/O errors at every call of a history: a typed error, nothing acknowledged lost, and work
+resumes."""
 
 from __future__ import annotations
 
@@ -95,7 +96,8 @@ def _run_fault(
 
 
 def _resume(machine: Machine, where: str, tally: FaultTally) -> None:
-    """The disk works again: the handle reads what it served, and writes unless it says it may not."""
+    """The disk works again: the handle reads what it served, and writes unless it says it may
+    not."""
     graph = machine.graph
     if graph is None or graph._engine._closed:
         return

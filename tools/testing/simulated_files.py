@@ -238,17 +238,13 @@ class SimulatedFile:
         self._is_closed = False
 
     def read_at(self, offset: int, size: int) -> bytes:
-        self._check_usable("read")
-        if offset < 0 or size < 0:
-            raise failed("read", self.path, os_error(errno.EINVAL))
+        self._check_usable("read", offset, size)
         return bytes(self._inode.visible[offset : offset + size])
 
     def write_at(self, offset: int, data: bytes) -> None:
-        self._begin("write")
+        self._begin("write", offset)
         if not self._is_writable:
             raise failed("write", self.path, os_error(errno.EBADF))
-        if offset < 0:
-            raise failed("write", self.path, os_error(errno.EINVAL))
         if data:
             self._inode.change(Write(offset, bytes(data)))
 
@@ -257,8 +253,8 @@ class SimulatedFile:
         return len(self._inode.visible)
 
     def truncate(self, size: int) -> None:
-        self._begin("truncate")
-        if not self._is_writable or size < 0:
+        self._begin("truncate", size)
+        if not self._is_writable:
             raise failed("truncate", self.path, os_error(errno.EINVAL))
         self._inode.change(Truncate(size))
 
@@ -275,14 +271,16 @@ class SimulatedFile:
         self._is_closed = True
         self._files.forget(self)
 
-    def _begin(self, kind: str) -> None:
-        self._check_usable(kind)
+    def _begin(self, kind: str, *numbers: int) -> None:
+        self._check_usable(kind, *numbers)
         self._files.begin(kind, self._name)
 
-    def _check_usable(self, action: str) -> None:
+    def _check_usable(self, action: str, *numbers: int) -> None:
         # Closing the store's files closed this one: its own error must tell, as on the machine.
         if not self._is_closed or self._files.is_killed:
             self._files.check_usable()
+        if min(numbers, default=0) < 0:
+            raise failed(action, self.path, os_error(errno.EINVAL))
         if self._is_closed:
             raise failed(action, self.path, os_error(errno.EBADF))
 
