@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import textwrap
@@ -196,10 +197,11 @@ def test_overlapping_roots_are_read_once(tmp_path: Path) -> None:
 
 def test_second_file_of_one_module_name_is_set_aside(tmp_path: Path) -> None:
     files = {"a/setup.py": "def first(): ...", "b/setup.py": "def second(): ..."}
-    graph = graph_of(tmp_path, {**files, "x.py": "", "x/__init__.py": ""})
+    graph = graph_of(tmp_path, {**files, "x.py": "", "x/__init__.py": "", "a/bad.py": "("})
 
     assert set(modules(graph).values()) == {"a/setup.py", "x/__init__.py"}
     assert graph.skipped == [
+        ("a/bad.py", "syntax error on line 1: '(' was never closed"),
         ("b/setup.py", "module setup was read from a/setup.py"),
         ("x.py", "module x was read from x/__init__.py"),
     ]
@@ -264,6 +266,23 @@ def test_unreadable_file_is_set_aside_and_the_others_are_read(
     assert found.removeprefix("syntax error: ").startswith(reason.removeprefix("syntax error: "))
     assert modules(graph) == {"good": "good.py"}
     assert pairs(graph, "imports") == {("good", "bad")}
+
+
+@pytest.mark.parametrize("error", [ValueError, LookupError, RecursionError, MemoryError])
+def test_every_failure_of_the_parser_sets_the_file_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """Which one it raises for what is different from version to version."""
+
+    def fail(_: bytes) -> ast.Module:
+        raise error("the parser's reason")
+
+    monkeypatch.setattr(ast, "parse", fail)
+    reason = "too deeply nested" if error in (RecursionError, MemoryError) else "parser's reason"
+    ((file, found),) = graph_of(tmp_path, {"m.py": ""}).skipped
+
+    assert file == "m.py"
+    assert reason in found
 
 
 def test_declared_encodings_are_read(tmp_path: Path) -> None:
@@ -863,6 +882,13 @@ def test_os_path_is_the_module_behind_it(tmp_path: Path) -> None:
         ("g", "f"),
     }
     assert SourceNode(real, "module", {"external": True}) in graph.nodes
+
+
+def test_os_path_is_a_module_although_nothing_imports_it(tmp_path: Path) -> None:
+    graph = graph_of(tmp_path, {"m.py": "from os import path\npath()"})
+
+    assert pairs(graph, "imports") == {("m", "os"), ("m", os.path.__name__)}
+    assert SourceNode(os.path.__name__, "module", {"external": True}) in graph.nodes
 
 
 def test_os_path_is_resolved_when_it_is_read(tmp_path: Path) -> None:

@@ -71,20 +71,24 @@ def guess_kind(file: RegularFile) -> FileKind:
     ------
     NotAStoreError : neither looks like a file of a store.
     """
-    header = file.read_at(0, HEADER_SIZE)
-    kinds = {int(kind) for kind in FileKind}
-    kind = int.from_bytes(header[10:12], "little")
-    if header.startswith(MAGIC) and kind in kinds:
-        return FileKind(kind)
-    named = _KIND_OF_NAME.get(PurePath(file.path).name) or _KIND_OF_SUFFIX.get(
-        PurePath(file.path).suffix
-    )
-    if named is None:
+    data = file.read_at(0, HEADER_SIZE)
+    claimed = int.from_bytes(data[10:12], "little")
+    kinds = {int(kind): kind for kind in FileKind} if data.startswith(MAGIC) else {}
+    try:
+        return FileHeader.decode(data).kind
+    except FormatVersionError:
+        sound = kinds.get(claimed)
+    except CorruptionError:
+        sound = None
+    path = PurePath(file.path)
+    kind = sound or _KIND_OF_NAME.get(path.name) or _KIND_OF_SUFFIX.get(path.suffix)
+    kind = kind or kinds.get(claimed)
+    if kind is None:
         raise NotAStoreError(
-            f"{file.path} is not a lithograph file: it starts with {header[:8].hex() or 'nothing'},"
+            f"{file.path} is not a lithograph file: it starts with {data[:8].hex() or 'nothing'},"
             f" not with {MAGIC.hex()}"
         )
-    return named
+    return kind
 
 
 def fitting(layout: Layout, data: Buffer, offset: int = 0, base: int = 0) -> Iterator[Described]:

@@ -71,6 +71,8 @@ def cell_text(value: Any) -> str:
 
 def complain(message: str) -> None:
     """Write one line to standard error, quietly where nobody reads it."""
+    if sys.stderr is None:
+        return  # print() would take standard output instead.
     with suppress(BrokenPipeError):
         print(f"segtool: {escape_controls(message)}", file=sys.stderr, flush=True)
 

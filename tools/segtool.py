@@ -21,7 +21,7 @@ from typing import NoReturn
 import lithograph
 from lithograph.errors import LithographError
 from lithograph.tools.commands import dump, get, import_, info, neighbors
-from lithograph.tools.exit_code import EXPLANATION, INTERRUPTED, OK, USAGE, exit_code
+from lithograph.tools.exit_code import EXPLANATION, INTERRUPTED, OK, STORAGE, USAGE, exit_code
 from lithograph.tools.output import Output, complain
 
 _DESCRIPTION = "Look into a lithograph store, and fill it."
@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     arguments : without the program's name; None takes the process's own.
     """
+    if sys.stdout is None:
+        complain("standard output is closed")
+        return STORAGE
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a letter gets its number.

@@ -201,6 +201,8 @@ class OsFiles:
 
 
 def _sync(fd: int, *, data_only: bool = False) -> None:
+    if fd < 0:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     if _FULL_SYNC is not None:
         fcntl.fcntl(fd, _FULL_SYNC)
     elif data_only:

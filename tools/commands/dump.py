@@ -6,12 +6,11 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from rich.text import Text
 
-from lithograph.errors import FormatVersionError
+from lithograph.errors import FormatVersionError, LithographError
 from lithograph.formats.file_header import HEADER, HEADER_SIZE, FileKind
 from lithograph.formats.layout import Described
 from lithograph.tools.annotation import (
@@ -36,7 +35,8 @@ _DETAILS = """\
 FILE is a path, or the name of a file in the store, such as wal/00000001.wal.
 What it is is guessed from its header. The file is only read; no lock is taken.
 Rows in a pipe: offset, size, field, value, meaning; lines that start with "#"
-begin a structure. Damage is shown where it is, as a field "error".
+begin a structure. Damage is shown where it is, as a field "error". JSON: one
+value per file.
 
 example:
   segtool dump my.graph/CURRENT
@@ -54,18 +54,33 @@ _KIND_NAMES: Final = {
     FileKind.WAL: "WAL",
     FileKind.SHARED_MAP: "shared.map",
 }
+_COLUMNS: Final = ("offset", "size", "field", "value", "meaning")
 _ERRORS_KEPT_MAX: Final = 1_000
 _TERMINAL_VALUE_MAX: Final = 100
 
 
 def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
-    parser = add_verb(verbs, "dump", run, "show a file of a store, field by field", _DETAILS)
-    parser.add_argument("file", metavar="FILE", help="a WAL, a manifest, CURRENT or shared.map")
+    parser = add_verb(verbs, "dump", run, "show files of a store, field by field", _DETAILS)
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="a WAL, a manifest, CURRENT or shared.map"
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    """Write the annotated file; raise the first damage found, once all is written."""
-    with RegularFile(_locate(arguments)) as file:
+    """Write every file; return the exit code of the first that is damaged or no such file."""
+    codes = []
+    for name in arguments.files:
+        try:
+            codes.append(_dump(_locate(name, arguments.store), output))
+        except LithographError as error:
+            complain(str(error))
+            codes.append(exit_code(error))
+    return next(filter(None, codes), OK)
+
+
+def _dump(path: str, output: Output) -> int:
+    """Write the annotated file, to its end; then complain about the first damage in it."""
+    with RegularFile(path) as file:
         kind = guess_kind(file)
         notes = _ANNOTATE.get(kind, _annotate_unknown)(file)
         name = _KIND_NAMES.get(kind, kind.name.lower())
@@ -73,7 +88,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         errors = write(output, file, name, notes)
     if not errors:
         return OK
-    complain(_told(file.path, errors))
+    complain(_told(path, errors))
     return exit_code(errors[0].error)
 
 
@@ -82,15 +97,12 @@ def _told(path: str, errors: list[Damage]) -> str:
     return f"{path}@{first.offset}: {first.message}" + (f" (and {more} more)" if more else "")
 
 
-def _locate(arguments: argparse.Namespace) -> str:
+def _locate(name: str, store: str | None) -> str:
     """Return the path meant by FILE: with --store the store's file first, else the path itself."""
-    path = Path(arguments.file)
-    store = arguments.store or os.environ.get(STORE_VARIABLE)
-    if store:
-        inside = Path(store, path)
-        if inside.exists() and (arguments.store or not path.exists()):
-            return str(inside)
-    return str(path)
+    inside = os.path.join(store or os.environ.get(STORE_VARIABLE, ""), name)
+    if os.path.lexists(inside) and (store or not os.path.lexists(name)):
+        return inside
+    return name
 
 
 def _annotate_unknown(file: RegularFile) -> Iterator[Note]:
@@ -104,7 +116,12 @@ def _write_text(
 ) -> list[Damage]:
     errors: list[Damage] = []
     output.line(f"# {escape_name(file.path)}: {kind}, {file.size:,} bytes")
-    output.line("# " + "\t".join(("offset", "size", "field", "value", "meaning")))
+    if output.is_terminal:
+        output.console.print(
+            Text(f"{'offset':>12} {'size':>8}  {'field':<17} {'value':<34}  meaning", style="bold")
+        )
+    else:
+        output.line("# " + "\t".join(_COLUMNS))
     for note in notes:
         if isinstance(note, Damage):
             _keep(errors, note)
@@ -163,8 +180,7 @@ def _parts(notes: Iterable[Note], errors: list[Damage]) -> Iterator[dict[str, An
             _keep(errors, note)
             part["error"] = note.message
         else:
-            cells = zip(("offset", "size", "field", "value", "meaning"), _cells(note), strict=True)
-            part["fields"].append(dict(cells))
+            part["fields"].append(dict(zip(_COLUMNS, _cells(note), strict=True)))
     if part is not None:
         yield part
 

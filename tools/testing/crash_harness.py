@@ -22,6 +22,7 @@ from lithograph.files import Files
 from lithograph.graph.engine import open_engine
 from lithograph.graph.graph import Graph
 from lithograph.options import Options, Tuning
+from lithograph.tools.testing.inodes import Image
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
 from lithograph.tools.testing.simulated_files import SimulatedFiles
 
@@ -198,15 +199,21 @@ def run_history(
     disk = SimulatedDisk()
     disk.ignores_sync = ignores_sync
     machine = Machine(disk, seed, durability, contents=undisturbed.contents)
-    seen: set[object] = set()
+    seen: set[Image] = set()
+    seen_for = -2
 
     def judge(kind: str, name: str) -> None:
+        nonlocal seen_for
         if ignores_sync is not None and tally.violations:
             return
+        if seen_for != machine.acknowledged:
+            # An image that was fine before an acknowledgement may be a loss after it.
+            seen.clear()
+            seen_for = machine.acknowledged
         tally.operations += 1
         where = f"seed {seed}, before operation {disk.operation_count} ({kind} {name})"
         last = max(machine.attempted, machine.published)
-        for state in disk.crash_states(rng, states_per_operation, seen=seen):  # type: ignore[arg-type]
+        for state in disk.crash_states(rng, states_per_operation, seen=seen):
             tally.states += 1
             _judge_state(state, machine, machine.acknowledged, last, where, tally, rng)
         if rng.random() < 0.25:

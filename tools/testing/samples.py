@@ -24,6 +24,20 @@ from lithograph.formats.properties import encode_properties
 from lithograph.formats.shared_map import SharedState
 from lithograph.formats.wal_header import WAL_START, WalHeader
 from lithograph.formats.wal_record import WalRecord
+from lithograph.graph.graph import Graph
+
+
+def write_sample(graph: Graph) -> None:
+    """Write every kind of operation to a graph, over two log files."""
+    for number in range(3):
+        with graph.transaction() as tx:
+            tx.put_node(f"n{number}", type="T", observations=["é"], properties={"n": number})
+            tx.put_edge(f"n{number}", "to", f"n{number // 2}", key="k" if number else "")
+        if number == 1:
+            graph.checkpoint()
+    graph.add_observations("n0", ["more"])
+    graph.delete_node("n1")
+
 
 STORE_UUID: Final = bytes(range(16, 32))
 EPOCH: Final = 0x0123_4567_89AB_CDEF
