@@ -14,6 +14,7 @@ import xxhash
 from lithograph.errors import ChecksumError, CorruptionError, TruncatedError
 from lithograph.formats.file_header import HEADER_SIZE, FileHeader, FileKind
 from lithograph.formats.layout import Buffer, Field, Layout
+from lithograph.ids import SEQUENCE_END
 
 WAL_HEADER: Final = Layout(
     "WAL header",
@@ -76,6 +77,11 @@ class WalHeader:
                 f"WAL header: xxh64 {stored:#018x}, computed {computed:#018x}", offset=WAL_START - 8
             )
         found = cls(header.store_uuid, file_number, **values)
+        if not 0 < found.first_sequence < SEQUENCE_END:
+            raise CorruptionError(
+                f"first_sequence {found.first_sequence} is out of range",
+                offset=HEADER_SIZE + WAL_HEADER.offset_of["first_sequence"],
+            )
         if found.previous_number >= file_number or bool(found.previous_number) != (
             found.previous_end >= WAL_START
         ):

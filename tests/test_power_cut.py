@@ -111,11 +111,12 @@ def test_a_sync_that_is_left_out_is_noticed(
 
 @pytest.mark.parametrize("lies", [False, True], ids=["sound", "lying"])
 def test_what_is_served_hangs_on_no_slot_that_was_never_synced(lies: bool) -> None:
-    """A writer dies after writing its slot of CURRENT and before syncing it; a second process
+    """A recovery dies after writing its slot of CURRENT and before syncing it; a second process
     serves what that slot names; then the power goes. Found by cutting the power after recovery."""
     machine = Machine(SimulatedDisk(), 7, "off")
     machine.open()
     machine.commit(lambda graph: graph.put_node("Ada"))
+    machine.kill()
 
     def die(kind: str, name: str) -> None:
         if (kind, name) == ("sync", "CURRENT"):
@@ -123,7 +124,7 @@ def test_what_is_served_hangs_on_no_slot_that_was_never_synced(lies: bool) -> No
 
     machine.disk.on_operation = die
     with pytest.raises(ProcessKilled):
-        machine.checkpoint()
+        machine.open()
     survivor = machine.disk.after_process_death()
     if lies:
         survivor.ignores_sync = lambda kind, name: "write_current < recover" in _callers()

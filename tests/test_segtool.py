@@ -384,6 +384,7 @@ def test_a_terminal_is_not_flooded_by_a_hub(tmp_path: Path, shown: Shown) -> Non
     assert "the first 1,000; --limit N shows more" in text
     assert shown(Pipe(), *command).count("leaf") == 1_001
     assert shown(Terminal(), *command, "--limit", 1_001).count("leaf") == 1_001
+    assert " 1,002 " in shown(Terminal(), "info", "--store", store)
 
 
 def test_help_of_every_verb_has_an_example(segtool: Segtool) -> None:
@@ -544,13 +545,14 @@ def test_dump_of_a_newer_format_shows_the_header(segtool: Segtool, small: Path) 
 
 
 def test_dump_refuses_what_is_no_file_of_a_store(segtool: Segtool, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
+    os.mkfifo(tmp_path / "fifo.wal")
     (tmp_path / "text").write_text("hello")
     (tmp_path / "nothing").touch()
-    for name in ("fifo", "text", "nothing", "missing", "."):
+    for name in ("fifo.wal", "text", "nothing", "missing", "."):
         answer = segtool("dump", tmp_path / name)
 
         assert (answer.code, answer.out) == (5, "")
+        assert ("not a regular file" in answer.err) == (name in ("fifo.wal", "."))
 
 
 def test_dump_of_a_record_that_does_not_continue(segtool: Segtool, small: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from lithograph.errors import InvalidArgumentError, NodeNotFoundError
+from lithograph.errors import CorruptionError, InvalidArgumentError, NodeNotFoundError
 from lithograph.formats.file_names import FILE_NUMBER_END
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.text import check_name, check_text
@@ -76,7 +76,7 @@ class View:
     def node_by_id(self, node_id: int, name: str) -> Node:
         state = fold_node(self.layers, node_id, self.sequence)
         if state is None:
-            raise AssertionError(f"the name {name!r} leads to id {node_id}, which is not there")
+            raise CorruptionError(f"the name {name!r} leads to id {node_id}, which is not there")
         type_name = "" if state.type_code is None else self.type_name(state.type_code)
         return Node(
             node_id,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lithograph.errors import CorruptionError
 from lithograph.files import Files
+from lithograph.formats.file_header import HEADER_SIZE
 from lithograph.formats.operations import (
     DefineType,
     DeleteEdge,
@@ -103,6 +104,13 @@ def follow(
     for log, successor in zip(chain, [*chain[1:], None], strict=True):
         limit = successor.header.previous_end if successor else end
         start = _start(log, applied)
+        if start.sequence > applied.sequence:
+            raise CorruptionError(
+                f"WAL {log.number} begins behind commit {start.sequence}, "
+                f"the store holds commits up to {applied.sequence}",
+                path=log.path,
+                offset=HEADER_SIZE,
+            )
         if successor is not None and start.offset > successor.header.previous_end:
             # This log was cut here by a successor that holds copies of what is behind.
             continue

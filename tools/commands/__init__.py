@@ -1,1 +1,1 @@
-"""The verbs of segtool, one module each: `add_verb` declares it, `run` does it."""
+"""The verbs of segtool, one module each: `declare` adds it to the parser, `run` does it."""
