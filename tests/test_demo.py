@@ -180,7 +180,10 @@ def test_half_a_commit_is_noticed(killed: lithograph.Graph, part: str) -> None:
             killed.delete_edge(first, "pair", second)
         else:
             killed.put_edge(first, "pair", second, properties=None)
-        assert judge(killed, killing(4))[1] != []
+        wrong = judge(killed, killing(4))[1]
+        # A node alone makes the names odd; the rest is told by the commit's number.
+        assert wrong != []
+        assert ("commit 5 is not whole" in wrong) == (part != "node")
 
 
 def test_a_child_that_was_not_killed_is_noticed() -> None:

@@ -525,6 +525,8 @@ def test_dump_of_any_prefix_tells_it(segtool: Segtool, small: Path, name: str) -
         expected = 0 if size in sound else 4
         assert (answer.code, found.code) == (expected, expected), size
         assert bool(found.json["errors"]) == bool(expected)
+        fields = [field for part in found.json["parts"] for field in part["fields"]]
+        assert all(field["offset"] + field["size"] <= size for field in fields), size
 
 
 def test_dump_of_a_newer_format_shows_the_header(segtool: Segtool, small: Path) -> None:

@@ -156,7 +156,9 @@ class Resolver:
             return
         if intent.delete:
             # Ended and made again in one commit: nothing of the old one is left.
-            patch = EdgePatch(self._time, NO_MOMENT, NO_MOMENT, EMPTY).then(patch)
+            patch = EdgePatch(NO_MOMENT, NO_MOMENT, NO_MOMENT, EMPTY).then(patch)
+            if patch.created_at == NO_MOMENT:
+                patch = patch._replace(created_at=self._time)
         if patch != UNCHANGED_EDGE:
             _check_interval(name, _as_patch(state).then(patch))
             operations.append(UpdateEdge(source, target, code, key, patch))

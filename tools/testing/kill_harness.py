@@ -162,8 +162,8 @@ def run(count: int, seed: int) -> Tally:
             ]
             written: list[int] = []
             for child in children:
-                # Sometimes within an opening, mostly between the first commits.
-                time.sleep(chance.choice((chance.uniform(0, 0.008), chance.uniform(0, 0.08))))
+                # Sometimes within an opening, mostly among the commits.
+                time.sleep(chance.choice((0.008, 0.1, 0.1)) * chance.random())
                 numbers = kill_child(*child)
                 tally.kills += 1
                 tally.while_opening += not numbers

@@ -1,0 +1,195 @@
+"""A disk that is really full (a small tmpfs), and files that may not grow (RLIMIT_FSIZE).
+
+The commit fails and says why, nothing of it is visible, what was acknowledged stays, and the same
+handle goes on as soon as there is room.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import lithograph
+from lithograph import FailedStateError, StorageError
+from lithograph.tools.testing.child_process import ChildError, ChildProcess
+
+DISK_SIZE = 1 << 20
+BIG = ["x" * 300_000]
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A file system of 1 MiB of its own."""
+    mount = shutil.which("mount")
+    if os.geteuid() != 0 or mount is None:
+        pytest.skip("mounting a small file system needs root")
+    where = Path(tempfile.mkdtemp(prefix="lithograph-disk-"))
+    options = ["-t", "tmpfs", "-o", f"size={DISK_SIZE}", "lithograph-test", str(where)]
+    if subprocess.run([mount, *options], capture_output=True).returncode != 0:
+        where.rmdir()
+        pytest.skip("this machine does not let us mount a file system")
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", "--lazy", str(where)], check=True)
+        where.rmdir()
+
+
+def fill(disk: Path) -> Path:
+    """Leave no room on the disk; return the file to remove for some."""
+    filler = disk / "filler"
+    fd = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    try:
+        size = DISK_SIZE
+        while size:
+            try:
+                os.write(fd, b"\0" * size)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                size //= 2
+    finally:
+        os.close(fd)
+    return filler
+
+
+def assert_no_room(action: Callable[[], object]) -> None:
+    with pytest.raises(StorageError) as caught:
+        action()
+    assert not isinstance(caught.value, FailedStateError)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.ENOSPC
+
+
+def test_a_commit_on_a_full_disk_fails_alone_and_the_handle_heals(disk: Path) -> None:
+    path = disk / "full.graph"
+    with lithograph.open(path) as g, ChildProcess(path) as child:
+        g.put_node("kept", observations=["x" * 5000])
+        child.run("g = lithograph.open(path, mode='r')")
+        filler = fill(disk)
+        for _ in range(3):
+            assert_no_room(lambda: g.put_node("lost", observations=BIG))
+            assert_no_room(lambda: g.add_observations("kept", BIG))
+            assert ("lost" in g, g.sequence, g.node_count, g.verify()) == (False, 1, 1, [])
+        assert len(g.node("kept").observations) == 1
+        assert child.run("'lost' in g, g.sequence, g.verify()") == (False, 1, [])
+        filler.unlink()
+
+        g.put_node("healed", observations=BIG)
+        assert child.run("'healed' in g, g.sequence") == (True, 2)
+        assert (g.sequence, g.verify()) == (2, [])
+    with lithograph.open(path) as g:
+        assert [node.name for node in g.nodes()] == ["healed", "kept"]
+
+
+def test_a_transaction_on_a_full_disk_leaves_nothing_of_it(disk: Path) -> None:
+    with lithograph.open(disk / "full.graph") as g:
+        g.put_node("kept")
+        filler = fill(disk)
+        tx = g.transaction()
+        for number in range(50):
+            tx.put_edge(
+                "kept", "T", f"n{number}", properties={"k": "x" * 5000}, create_missing=True
+            )
+        assert_no_room(tx.commit)
+        assert (tx.sequence, g.node_count, g.edge_count, list(g.edges())) == (None, 1, 0, [])
+        filler.unlink()
+
+        with g.transaction() as tx:
+            tx.put_edge("kept", "T", "n0", create_missing=True)
+        assert (tx.sequence, g.node_count, g.edge_count) == (2, 2, 1)
+
+
+def test_small_commits_until_the_disk_is_full_are_all_kept(disk: Path) -> None:
+    path = disk / "full.graph"
+    acknowledged = 0
+    with lithograph.open(path, durability="normal") as g:
+        try:
+            while True:
+                g.put_node(str(acknowledged), observations=["x" * 3000])
+                acknowledged += 1
+        except StorageError:
+            assert acknowledged > 200
+        assert (g.sequence, g.node_count) == (acknowledged, acknowledged)
+        shutil.copytree(path, disk.with_suffix(".copy"))
+    try:
+        with lithograph.open(disk.with_suffix(".copy")) as g:
+            assert (g.node_count, g.verify()) == (acknowledged, [])
+    finally:
+        shutil.rmtree(disk.with_suffix(".copy"))
+    with lithograph.open(path, mode="r") as g:
+        assert (g.node_count, g.verify()) == (acknowledged, [])
+
+
+def test_a_new_log_on_a_full_disk_waits_for_room(disk: Path) -> None:
+    path = disk / "full.graph"
+    with lithograph.open(path) as g:
+        g.put_node("kept")
+        filler = fill(disk)
+        for _ in range(5):
+            assert_no_room(g.checkpoint)
+        assert ("kept" in g, g.sequence, g.verify()) == (True, 1, [])
+        filler.unlink()
+
+        g.put_node("healed")
+        g.checkpoint()
+        g.put_node("after")
+        assert (g.sequence, g.verify()) == (3, [])
+    with lithograph.open(path, mode="r") as g:
+        assert (g.node_count, g.verify()) == (3, [])
+
+
+def test_logs_that_never_counted_do_not_pile_up(disk: Path) -> None:
+    path = disk / "full.graph"
+    with lithograph.open(path) as g:
+        g.put_node("kept")
+        before = len(list((path / "wal").iterdir()))
+        filler = fill(disk)
+        for _ in range(5):
+            assert_no_room(g.checkpoint)
+        assert len(list((path / "wal").iterdir())) <= before + 1
+        filler.unlink()
+
+
+def test_a_full_disk_can_be_read_and_creates_nothing(disk: Path) -> None:
+    path = disk / "full.graph"
+    with lithograph.open(path) as g:
+        g.put_node("kept")
+    filler = fill(disk)
+    for mode in ("r", "w"):
+        with lithograph.open(path, mode=mode) as g:
+            assert ("kept" in g, g.verify()) == (True, [])
+    assert_no_room(lambda: lithograph.open(disk / "second.graph"))
+    filler.unlink()
+    with lithograph.open(disk / "second.graph", mode="x") as g:
+        g.put_node("a")
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path, durability: str) -> None:
+    """RLIMIT_FSIZE gives a short write first: the part that fits, then EFBIG."""
+    path = tmp_path / "limited.graph"
+    with ChildProcess(path) as child:
+        child.run("signal.signal(signal.SIGXFSZ, signal.SIG_IGN)")
+        child.run(f"g = lithograph.open(path, durability='{durability}')")
+        child.run("g.put_node('kept')")
+        child.run("resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))")
+        for _ in range(2):
+            with pytest.raises(ChildError) as caught:
+                child.run("g.put_node('lost', observations=['x' * 30_000])")
+            assert caught.value.kind == "StorageError"
+            assert child.run("'lost' in g, g.sequence, g.verify()") == (False, 1, [])
+        child.run("g.put_node('small')")
+        child.run("resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)")
+        child.run("g.put_node('healed', observations=['x' * 30_000])")
+        assert child.run("g.sequence, g.verify()") == (3, [])
+        child.kill()
+    with lithograph.open(path) as g:
+        assert [node.name for node in g.nodes()] == ["healed", "kept", "small"]
