@@ -17,8 +17,8 @@ from lithograph.errors import CorruptionError, InvalidArgumentError
 DEPTH_MAX: Final = 64
 """Lists and maps inside each other, the property map itself included."""
 
-VALUE_COUNT_MAX: Final = 64 * 2**20
-"""Each value takes a byte at least, so more than this cannot fit a transaction."""
+SIZE_MAX: Final = 64 * 2**20
+"""Bytes: more than this cannot fit a transaction, and is refused before it is encoded."""
 
 EMPTY: Final = b"\x80"
 
@@ -59,14 +59,16 @@ def check_encoded(data: bytes, offset: int) -> bytes:
 
 
 class _Check:
-    """Walks one map; keeps the count so that shared sub-lists cannot make the walk explode."""
+    """Walks one map, each list and map in it once, however often it is shared."""
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._count = 0
+        # id -> (least encoded size, levels) of a container; None while it is being walked.
+        self._known: dict[int, tuple[int, int] | None] = {}
 
-    def map(self, value: dict[Any, Any], depth: int) -> None:
-        self._enter(len(value), depth)
+    def map(self, value: dict[Any, Any], depth: int) -> tuple[int, int]:
+        """Check a map at `depth`; return the bytes it takes at least, and its levels."""
+        size = levels = 0
         for key, item in value.items():
             if type(key) is not str:
                 raise InvalidArgumentError(
@@ -74,14 +76,28 @@ class _Check:
                 )
             if not key.isascii():
                 self._unicode(key)
-            self._value(item, depth)
+            item_size, item_levels = self._value(item, depth)
+            size += len(key) + 1 + item_size
+            levels = max(levels, item_levels)
+        return self._bounded(size + 1), levels + 1
 
-    def _value(self, value: Any, depth: int) -> None:
+    def _list(self, value: list[Any], depth: int) -> tuple[int, int]:
+        size = levels = 0
+        for item in value:
+            item_size, item_levels = self._value(item, depth)
+            size += item_size
+            levels = max(levels, item_levels)
+        return self._bounded(size + 1), levels + 1
+
+    def _value(self, value: Any, depth: int) -> tuple[int, int]:
         kind = type(value)
         if kind is str:
             if not value.isascii():
                 self._unicode(value)
-        elif kind is int:
+            return len(value) + 1, 0
+        if kind is dict or kind is list:
+            return self._container(value, depth + 1)
+        if kind is int:
             if not -(2**63) <= value < 2**64:
                 raise InvalidArgumentError(
                     f"{self._what}: an integer of {value.bit_length()} bits is outside "
@@ -92,24 +108,39 @@ class _Check:
                 raise InvalidArgumentError(
                     f"{self._what}: {value!r} is not a finite number; use None for a missing one"
                 )
-        elif kind is dict:
-            self.map(value, depth + 1)
-        elif kind is list:
-            self._enter(len(value), depth + 1)
-            for item in value:
-                self._value(item, depth + 1)
         elif value is not None and kind is not bool:
             raise InvalidArgumentError(
                 f"{self._what}: {kind.__name__} cannot be stored; use None, bool, int, float, "
                 "str, list or dict"
             )
+        return 1, 0
 
-    def _enter(self, count: int, depth: int) -> None:
+    def _container(self, value: Any, depth: int) -> tuple[int, int]:
+        if id(value) in self._known:
+            found = self._known[id(value)]
+            if found is None:
+                raise InvalidArgumentError(
+                    f"{self._what}: a {type(value).__name__} holds itself; "
+                    f"the limit is {DEPTH_MAX} levels"
+                )
+        else:
+            self._check_depth(depth)
+            self._known[id(value)] = None
+            found = self.map(value, depth) if type(value) is dict else self._list(value, depth)
+            self._known[id(value)] = found
+        self._check_depth(depth + found[1] - 1)
+        return found
+
+    def _check_depth(self, depth: int) -> None:
         if depth > DEPTH_MAX:
             raise InvalidArgumentError(f"{self._what}: nested deeper than {DEPTH_MAX} levels")
-        self._count += count
-        if self._count > VALUE_COUNT_MAX:
-            raise InvalidArgumentError(f"{self._what}: more than {VALUE_COUNT_MAX:,} values")
+
+    def _bounded(self, size: int) -> int:
+        if size > SIZE_MAX:
+            raise InvalidArgumentError(
+                f"{self._what}: takes more than {SIZE_MAX:,} bytes, the most a transaction may hold"
+            )
+        return size
 
     def _unicode(self, text: str) -> None:
         try:

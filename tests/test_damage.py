@@ -192,7 +192,7 @@ def test_a_torn_tail_is_cut_and_reported(tmp_path: Path, caplog: pytest.LogCaptu
 
         assert [node.name for node in graph.nodes()] == ["kept", "next"]
         assert graph.verify() == []
-    assert "1 commits not known to be synced were kept, 100 torn bytes cut" in caplog.text
+    assert "nobody knew to be synced: 1; torn bytes cut: 100" in caplog.text
 
 
 def test_a_store_of_a_newer_format_is_refused_and_left_alone(

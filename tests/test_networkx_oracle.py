@@ -45,12 +45,15 @@ def fill(graph: Graph, chance: random.Random, nodes: int, edges: int) -> Multigr
 
 
 def thin_out(graph: Graph, oracle: Multigraph, chance: random.Random) -> None:
-    """Delete a third of the edges and a fifth of the nodes from both, one commit each."""
+    """Delete a third of the edges and a fifth of the nodes, and two with self loops, from both."""
     for source, target, key in chance.sample(list(oracle.edges), len(oracle.edges) // 3):
         type_name, _, own_key = key.partition("|")
         assert graph.delete_edge(source, type_name, target, key=own_key)
         oracle.remove_edge(source, target, key)
-    for name in chance.sample(list(oracle.nodes), len(oracle) // 5):
+    looped = list(nx.nodes_with_selfloops(oracle))[:2]
+    assert looped
+    others = [name for name in oracle.nodes if name not in looped]
+    for name in looped + chance.sample(others, len(oracle) // 5):
         assert graph.delete_node(name)
         oracle.remove_node(name)
 

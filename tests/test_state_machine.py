@@ -32,16 +32,16 @@ from lithograph.tools.testing.model_view import ModelEdge, ModelNode, ModelView
 
 START = 1_700_000_000_000_000
 WRITERS = ("first", "second")
-NAMES = ("a", "b", "ba", "é", "e\u0301")
+NAMES = ("a", "ab", "é", "e\u0301")
 TYPES = ("S", "T", "U")
 TEXTS = ("x", "y", "z")
 
-names = st.sampled_from(NAMES)
+names = st.sampled_from(NAMES[:2]) | st.sampled_from(NAMES)
 texts = st.lists(st.sampled_from(TEXTS), max_size=3)
 maps = st.dictionaries(st.sampled_from(("k", "l")), st.sampled_from((0, None, [1.5], {"m": "é"})))
 moments = st.sampled_from((START, START + 10, START + 20))
 edge_names = st.sampled_from(
-    (("a", "S", "b", ""), ("a", "T", "b", "1"), ("b", "S", "a", ""), ("a", "S", "a", ""))
+    (("a", "S", "ab", ""), ("a", "T", "ab", "1"), ("ab", "S", "a", ""), ("a", "S", "a", ""))
 ) | st.tuples(names, st.sampled_from(TYPES), names, st.sampled_from(("", "1")))
 node_fields = st.fixed_dictionaries(
     {},
@@ -223,7 +223,7 @@ class GraphMachine(RuleBasedStateMachine):
         # Something to begin with, so that most calls find what they name.
         for name in NAMES[:3]:
             self.write("first", ("put_node", name, {"observations": ["x", "y", "x"]}))
-        for edge in (("a", "S", "b", ""), ("b", "S", "a", ""), ("a", "T", "ba", "")):
+        for edge in (("a", "S", "ab", ""), ("ab", "S", "a", ""), ("a", "S", "a", "")):
             self.write("second", ("put_edge", edge, {"created_at": START}, False))
 
     def start(self, process: str) -> None:
@@ -258,7 +258,14 @@ class GraphMachine(RuleBasedStateMachine):
 
     # Single writes -----------------------------------------------------------------------------
 
-    @rule(handle=st.sampled_from(("first", "second", "third")), call=calls)
+    @rule(
+        handle=st.sampled_from(("first", "second", "third")),
+        batch=st.lists(calls, min_size=1, max_size=5),
+    )
+    def write_some(self, handle: str, batch: list[tuple[Any, ...]]) -> None:
+        for call in batch:
+            self.write(handle, call)
+
     def write(self, handle: str, call: tuple[Any, ...]) -> None:
         self.used = handle
         found = outcome(lambda: call_graph(self.graphs[handle], call))
@@ -309,6 +316,17 @@ class GraphMachine(RuleBasedStateMachine):
         self.used = handle
         assert outcome(transaction.commit) == outcome(model.commit)
         assert outcome(transaction.commit) is ClosedError
+
+    @rule(read=reads | calls, changes=st.lists(calls, min_size=1, max_size=2))
+    def race(self, read: tuple[Any, ...], changes: list[tuple[Any, ...]]) -> None:
+        """One process reads, another one writes, the first one commits: a conflict, or none."""
+        if "first" in self.open or "second" in self.open:
+            return
+        self.go_on("first", [read, ("put_node", "e\u0301", {"type": "S"})])
+        for change in changes:
+            self.write("second", change)
+        transaction, model = self.open.pop("first")
+        assert outcome(transaction.commit) == outcome(model.commit)
 
     @precondition(lambda self: self.open)
     @rule(data=st.data())

@@ -83,7 +83,7 @@ def recover(
     end, current, log, position = found.end, found.current, found.log, found.end.position
     if end.copies or end.tail_size:
         _log.warning(
-            "%s: recovered; %d commits not known to be synced were kept, %d torn bytes cut",
+            "%s: recovered; commits kept that nobody knew to be synced: %d; torn bytes cut: %d",
             log.path,
             len(end.copies),
             end.tail_size,

@@ -20,7 +20,10 @@ Layers = Sequence[Layer]
 
 
 class NodeState(NamedTuple):
-    """A live node as one view sees it; times in µs since 1970 UTC, properties as MessagePack."""
+    """A live node as one view sees it; times in µs since 1970 UTC, properties as MessagePack.
+
+    born : the commit time of its insert, which `created_at` is by default.
+    """
 
     node_id: int
     type_code: int | None
@@ -28,6 +31,7 @@ class NodeState(NamedTuple):
     properties: bytes
     created_at: int
     updated_at: int
+    born: int
 
 
 class EdgeState(NamedTuple):
@@ -41,6 +45,7 @@ class EdgeState(NamedTuple):
     valid_from: int
     valid_to: int
     properties: bytes
+    born: int
 
 
 def find_name(layers: Layers, name: str, sequence: int) -> int | None:
@@ -100,6 +105,7 @@ def _node_state(node_id: int, patch: NodePatch, born: int, updated_at: int) -> N
         patch.properties or EMPTY,
         born if created_at is None or created_at == NO_MOMENT else created_at,
         updated_at,
+        born,
     )
 
 
@@ -144,6 +150,7 @@ def _edge_state(edge: EdgeEntry, patch: EdgePatch, born: int) -> EdgeState:
         NO_MOMENT if patch.valid_from is None else patch.valid_from,
         NO_MOMENT if patch.valid_to is None else patch.valid_to,
         patch.properties or EMPTY,
+        born,
     )
 
 

@@ -11,8 +11,6 @@ from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.properties import EMPTY, decode_properties
 
-_NO_TIME = (None, NO_MOMENT)
-
 
 class _Record:
     """Values compared and shown by their fields; decoding waits until a field is asked for."""
@@ -36,7 +34,8 @@ class _Record:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a {type(self).__name__} is immutable: write through the graph")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]  # the same refusal, one argument less
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a {type(self).__name__} is immutable: write through the graph")
 
     def __copy__(self) -> Any:
         return self
@@ -60,7 +59,16 @@ class Node(_Record):
     created_at, updated_at : aware, UTC; of an uncommitted change, the time it was read.
     """
 
-    __slots__ = ("_created_at", "_properties", "_updated_at", "id", "name", "observations", "type")
+    __slots__ = (
+        "_born",
+        "_created_at",
+        "_properties",
+        "_updated_at",
+        "id",
+        "name",
+        "observations",
+        "type",
+    )
     _fields = ("id", "name", "type", "observations", "properties", "created_at", "updated_at")
 
     id: int
@@ -77,6 +85,7 @@ class Node(_Record):
         properties: bytes,
         created_at: int,
         updated_at: int,
+        born: int,
     ) -> None:
         set_ = object.__setattr__
         set_(self, "id", node_id)
@@ -86,6 +95,7 @@ class Node(_Record):
         set_(self, "_properties", properties)
         set_(self, "_created_at", created_at)
         set_(self, "_updated_at", updated_at)
+        set_(self, "_born", born)
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -109,8 +119,9 @@ class Node(_Record):
             self.type if type_name is None else type_name,
             full.observations or (),
             full.properties or EMPTY,
-            self._raw("_created_at") if full.created_at in _NO_TIME else full.created_at,
+            _time(full.created_at, self._raw("_created_at"), self._raw("_born")),
             now,
+            self._raw("_born"),
         )
 
     def _raw(self, slot: str) -> Any:
@@ -133,6 +144,7 @@ class Edge(_Record):
     """
 
     __slots__ = (
+        "_born",
         "_created_at",
         "_properties",
         "_valid_from",
@@ -177,6 +189,7 @@ class Edge(_Record):
         valid_from: int,
         valid_to: int,
         properties: bytes,
+        born: int,
     ) -> None:
         set_ = object.__setattr__
         set_(self, "source", source)
@@ -189,6 +202,7 @@ class Edge(_Record):
         set_(self, "_valid_from", valid_from)
         set_(self, "_valid_to", valid_to)
         set_(self, "_properties", properties)
+        set_(self, "_born", born)
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -214,7 +228,6 @@ class Edge(_Record):
             self._raw("_valid_to"),
             self._raw("_properties"),
         ).then(patch)
-        created_at = full.created_at
         assert full.valid_from is not None
         assert full.valid_to is not None
         assert full.properties is not None
@@ -225,10 +238,11 @@ class Edge(_Record):
             self.key,
             source_id=self.source_id,
             target_id=self.target_id,
-            created_at=self._raw("_created_at") if created_at in _NO_TIME else created_at,
+            created_at=_time(patch.created_at, self._raw("_created_at"), self._raw("_born")),
             valid_from=full.valid_from,
             valid_to=full.valid_to,
             properties=full.properties,
+            born=self._raw("_born"),
         )
 
     def _raw(self, slot: str) -> Any:
@@ -236,6 +250,13 @@ class Edge(_Record):
 
     def __hash__(self) -> int:
         return hash((self.source_id, self.type, self.target_id, self.key))
+
+
+def _time(changed: int | None, was: int, born: int) -> int:
+    """Return `created_at` after a change: left alone, back to the commit of the insert, or set."""
+    if changed is None:
+        return was
+    return born if changed == NO_MOMENT else changed
 
 
 def _bound(moment: int) -> datetime | None:

@@ -120,6 +120,7 @@ class Transaction:
                 valid_from=NO_MOMENT,
                 valid_to=NO_MOMENT,
                 properties=EMPTY,
+                born=now,
             )
         return present.changed(intent.patch)
 
@@ -367,7 +368,9 @@ class Transaction:
             if not intent.put:
                 return None
             now = self._environment.clock_us()
-            base = Node(ABSENT, name, "", (), EMPTY, now, now)
+            base = Node(ABSENT, name, "", (), EMPTY, now, now, now)
+        elif intent.patch == UNCHANGED and intent.type_name is None:
+            return base
         return base.changed(base.id, intent.type_name, intent.patch, self._environment.clock_us())
 
     def _read_edge(self, edge: EdgeName) -> Edge | None:

@@ -91,10 +91,8 @@ class Reads(ABC):
 
     def node_ids(self, names: Iterable[str]) -> IdArray:
         """Return one id per name, in the order given, as int64; -1 where there is no such node."""
-        if isinstance(names, (str, bytes)):
-            raise InvalidArgumentError("names must be an iterable of str: write [name]")
         view = self._view()
-        ids = [view.find(check_name(name)) for name in names]
+        ids = [view.find(check_name(name)) for name in _items(names, "names")]
         return np.array([ABSENT if node_id is None else node_id for node_id in ids], np.int64)
 
     def names(self, ids: Iterable[int]) -> list[str]:
@@ -105,7 +103,7 @@ class Reads(ABC):
         NodeNotFoundError : an id is dead or was never used.
         """
         view = self._view()
-        return [view.live_name(_known(node_id)) for node_id in ids]
+        return [view.live_name(_known(node_id)) for node_id in _items(ids, "ids")]
 
     def edges(
         self,
@@ -252,6 +250,13 @@ class Reads(ABC):
 
 
 _HOPS_MAX = 1_000_000
+
+
+def _items(items: Iterable[Item], what: str) -> Iterable[Item]:
+    """Return `items` if they can be iterated; a bare str is a likely slip for [str]."""
+    if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
+        raise InvalidArgumentError(f"{what} must be a list, not {type(items).__name__}")
+    return items
 
 
 def _known(node_id: SupportsIndex) -> int:

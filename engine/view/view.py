@@ -86,6 +86,7 @@ class View:
             state.properties,
             state.created_at,
             state.updated_at,
+            state.born,
         )
 
     def live_name(self, node_id: int) -> str:
@@ -171,6 +172,7 @@ class View:
             valid_from=state.valid_from,
             valid_to=state.valid_to,
             properties=state.properties,
+            born=state.born,
         )
 
 

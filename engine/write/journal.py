@@ -227,7 +227,7 @@ class Journal:
             )
         adopted = end.position.sequence - state.last_sequence
         _log.warning(
-            "%s: a writer died or failed; %d complete commits it left were kept, %d torn bytes cut",
+            "%s: a writer died or failed; whole commits of it kept: %d; torn bytes cut: %d",
             log.path,
             adopted,
             end.tail_size,
