@@ -74,11 +74,14 @@ def test_a_commit_on_a_full_disk_fails_alone_and_the_handle_heals(disk: Path) ->
         g.put_node("kept", observations=["x" * 5000])
         child.run("g = lithograph.open(path, mode='r')")
         filler = fill(disk)
+        logs = {log.name: log.stat().st_size for log in (path / "wal").iterdir()}
         for _ in range(3):
             assert_no_room(lambda: g.put_node("lost", observations=BIG))
             assert_no_room(lambda: g.add_observations("kept", BIG))
             assert ("lost" in g, g.sequence, g.node_count, g.verify()) == (False, 1, 1, [])
         assert len(g.node("kept").observations) == 1
+        # Taken back, or the next handle would find a tail and the disk would stay full.
+        assert {log.name: log.stat().st_size for log in (path / "wal").iterdir()} == logs
         assert child.run("'lost' in g, g.sequence, g.verify()") == (False, 1, [])
         filler.unlink()
 

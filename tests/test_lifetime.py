@@ -317,4 +317,4 @@ def test_a_clean_life_says_nothing_and_a_torn_tail_is_logged(
     assert [(record.name, record.levelname) for record in caplog.records] == [
         ("lithograph", "WARNING")
     ]
-    assert "11 torn bytes" in caplog.text
+    assert "torn bytes cut: 11" in caplog.text

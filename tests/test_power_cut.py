@@ -71,13 +71,16 @@ SYNCS = [
 ]
 
 
+_NO_ENGINE = ("lithograph.tools.", "lithograph.files.")
+
+
 def _callers() -> str:
     """Return the engine's functions that led to a sync, innermost first."""
     names = []
     frame = sys._getframe(2)
     while frame.f_back is not None:
-        path = frame.f_code.co_filename
-        if "/engine/" in path and "/tools/" not in path and "/files/" not in path:
+        module = frame.f_globals["__name__"]
+        if module.startswith("lithograph.") and not module.startswith(_NO_ENGINE):
             names.append(frame.f_code.co_qualname)
         frame = frame.f_back
     return " < ".join(names)

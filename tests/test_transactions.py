@@ -180,6 +180,24 @@ def test_reads_see_the_beginning_plus_own_writes(g: Graph, other: Graph) -> None
         tx.rollback()
 
 
+def test_changes_of_one_node_add_up_in_one_commit(g: Graph) -> None:
+    g.put_node("Ada", observations=["a", "b", "a"], properties={"k": 1, "l": 2, "m": 3})
+    with g.transaction() as tx:
+        tx.update_properties("Ada", {"n": 4}, remove=["k"])
+        tx.update_properties("Ada", {"l": 5}, remove=["m", "n"])
+        tx.add_observations("Ada", ["c", "a"])
+        tx.remove_observations("Ada", ["a"])
+        tx.add_observations("Ada", ["a"])
+        tx.put_node("Ada", type="T")
+        inside = tx.node("Ada")
+
+    for ada in (inside, g.node("Ada")):
+        assert ada.properties == {"l": 5}
+        assert ada.observations == ("b", "c", "a")
+        assert ada.type == "T"
+    assert g.sequence == 5
+
+
 def test_a_cleared_creation_time_reads_as_it_will_be(g: Graph) -> None:
     born = g.node("Ada").created_at
     edge = g.get_edge("Ada", "knows", "Bob")

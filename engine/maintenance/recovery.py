@@ -7,20 +7,20 @@ once: the second time finds everything promised and writes nothing but shared.ma
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lithograph.catalog.current_file import CurrentReading, read_current, write_current
 from lithograph.catalog.file_numbers import manifest_numbers, wal_numbers
 from lithograph.catalog.manifest_file import read_manifest, read_manifest_file
 from lithograph.environment import Environment
-from lithograph.errors import CorruptionError
+from lithograph.errors import CorruptionError, StorageError
 from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
 from lithograph.formats.file_names import CURRENT, manifest_name, wal_name
 from lithograph.formats.manifest import Manifest
+from lithograph.write.log_chain import LogChain
 from lithograph.write.memtable import Memtable
-from lithograph.write.replay import LogEnd, apply_to, close_chain, follow, open_chain
+from lithograph.write.replay import LogEnd, apply_to, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 from lithograph.write.wal_switch import switch_wal
 
@@ -29,12 +29,16 @@ _log = logging.getLogger("lithograph")
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What the files say: the store's state, and the newest log, open."""
+    """What the files say: the store's state, and the newest log, open.
+
+    logs : file numbers of all logs that count.   repair_current : one of the slots is damaged.
+    """
 
     current: CurrentSlot
     manifest: Manifest
     memtable: Memtable
     log: WalFile
+    logs: tuple[int, ...]
     end: LogEnd
     repair_current: bool
 
@@ -53,7 +57,7 @@ def read_store(files: Files, *, writable: bool) -> Recovered:
     if damaged:
         current, manifest = _adopt_newer(files, current, manifest)
     memtable = new_memtable(manifest)
-    chain = open_chain(
+    chain = LogChain.read(
         files,
         current.store_uuid,
         current.wal_number,
@@ -65,10 +69,10 @@ def read_store(files: Files, *, writable: bool) -> Recovered:
             chain, before_log(manifest), None, apply_to(memtable), promised=current.wal_synced
         )
     except BaseException:
-        close_chain(chain)
+        chain.close()
         raise
-    close_chain(chain[:-1])
-    return Recovered(current, manifest, memtable, chain[-1], end, damaged)
+    logs = tuple([header.file_number for header in chain.headers])
+    return Recovered(current, manifest, memtable, chain.take(), logs, end, damaged)
 
 
 def recover(
@@ -100,7 +104,7 @@ def recover(
         # was synced, or its sync may have failed. Only a slot written and synced here is sure.
         current = replace(current, turn=current.turn + 1, wal_synced=position.offset)
         write_current(files, current)
-    _remove_orphans(files, found.manifest, current)
+    _remove_orphans(files, current, found.logs)
     return found, log, position, current
 
 
@@ -180,28 +184,31 @@ def _continues(files: Files, current: CurrentSlot, number: int) -> bool:
 
 def _last_sequence(files: Files, current: CurrentSlot, manifest: Manifest, number: int) -> int:
     """Return the newest commit that the logs up to `number` hold; CorruptionError if damaged."""
-    chain = open_chain(files, current.store_uuid, number, manifest.first_wal_number, writable=False)
+    chain = LogChain.read(
+        files, current.store_uuid, number, manifest.first_wal_number, writable=False
+    )
     try:
         end = follow(chain, before_log(manifest), None, lambda record: None)
         return end.position.sequence
     finally:
-        close_chain(chain)
+        chain.close()
 
 
-def _remove_orphans(files: Files, manifest: Manifest, current: CurrentSlot) -> None:
+def _remove_orphans(files: Files, current: CurrentSlot, logs: tuple[int, ...]) -> None:
     """Remove files that were made and never named; CURRENT is on the medium."""
-    for number in manifest_numbers(files):
-        if number != current.manifest_number:
-            files.unlink(manifest_name(number))
-    chain = open_chain(
-        files,
-        current.store_uuid,
-        current.wal_number,
-        manifest.first_wal_number,
-        writable=False,
-    )
-    close_chain(chain)
-    named: Sequence[int] = [log.number for log in chain]
-    for number in wal_numbers(files):
-        if number not in named:
-            files.unlink(wal_name(number))
+    names = [
+        manifest_name(number)
+        for number in manifest_numbers(files)
+        if number != current.manifest_number
+    ]
+    names += [
+        wal_name(number)
+        for number in wal_numbers(files)
+        if number not in logs and number != current.wal_number
+    ]
+    for name in names:
+        try:
+            files.unlink(name)
+        except StorageError as error:
+            # It does not count and harms nobody: the next opening tries again.
+            _log.warning("%s", error)

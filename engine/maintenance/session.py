@@ -34,7 +34,8 @@ from lithograph.maintenance.recovery import (
 )
 from lithograph.options import Options
 from lithograph.write.journal import Journal
-from lithograph.write.replay import apply_to, close_chain, follow, open_chain
+from lithograph.write.log_chain import LogChain
+from lithograph.write.replay import apply_to, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 
 
@@ -174,7 +175,7 @@ def _attach(
         )
     manifest = read_manifest(files, current)
     memtable = new_memtable(manifest)
-    chain = open_chain(
+    chain = LogChain.read(
         files,
         current.store_uuid,
         state.wal_number,
@@ -182,14 +183,13 @@ def _attach(
         writable=writable,
     )
     end = follow(chain, before_log(manifest), state.wal_end, apply_to(memtable))
-    close_chain(chain[:-1])
     return Journal(
         files,
         environment,
         locks,
         current.store_uuid,
         memtable,
-        chain[-1],
+        chain.take(),
         end.position,
         state,
         shared,

@@ -10,7 +10,8 @@ from lithograph.errors import CorruptionError, FormatVersionError, LithographErr
 from lithograph.files import Files
 from lithograph.maintenance.recovery import before_log, new_memtable, valid_slot
 from lithograph.write.journal import Journal
-from lithograph.write.replay import apply_to, close_chain, follow, open_chain
+from lithograph.write.log_chain import LogChain
+from lithograph.write.replay import apply_to, follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def verify_store(files: Files, journal: Journal) -> list[Finding]:
             journal.shared.check_owner(current.store_uuid)
             journal.shared.read()
         memtable = new_memtable(manifest)
-        chain = open_chain(
+        chain = LogChain.read(
             files,
             current.store_uuid,
             position.wal_number,
@@ -52,11 +53,11 @@ def verify_store(files: Files, journal: Journal) -> list[Finding]:
         )
         try:
             end = follow(chain, before_log(manifest), position.offset, apply_to(memtable))
+            where = chain.take().path
         finally:
-            close_chain(chain)
+            chain.close()
     except (CorruptionError, FormatVersionError) as error:
         return [*findings, _finding(error)]
-    where = chain[-1].path
     if end.position.sequence != position.sequence:
         findings.append(
             Finding(

@@ -26,8 +26,9 @@ from lithograph.formats.operations import Operation
 from lithograph.formats.shared_map import FLAG_SWITCH_WAL, SharedState
 from lithograph.formats.wal_header import WAL_START
 from lithograph.formats.wal_record import WalRecord
+from lithograph.write.log_chain import LogChain
 from lithograph.write.memtable import Memtable
-from lithograph.write.replay import apply_to, close_chain, follow, open_chain
+from lithograph.write.replay import apply_to, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 from lithograph.write.wal_switch import switch_wal
 
@@ -109,10 +110,11 @@ class Journal:
 
     def catch_up(self, state: SharedState) -> None:
         """Apply what was published behind `position`, through every log in between."""
-        if state.wal_number == self.log.number:
-            chain = [self.log]
+        same = state.wal_number == self.log.number
+        if same:
+            chain = LogChain.of(self.log, self.files)
         else:
-            chain = open_chain(
+            chain = LogChain.read(
                 self.files,
                 self.store_uuid,
                 state.wal_number,
@@ -122,21 +124,22 @@ class Journal:
         try:
             end = follow(chain, self.position, state.wal_end, apply_to(self.memtable))
         except BaseException:
-            if chain[-1] is not self.log:
-                close_chain(chain)
+            if not same:
+                chain.close()
             raise
+        log = chain.take()
         if end.position.sequence != state.last_sequence:
             raise CorruptionError(
                 f"shared.map says commit {state.last_sequence}, the log ends with commit "
                 f"{end.position.sequence}",
-                path=chain[-1].path,
+                path=log.path,
                 offset=end.position.offset,
             )
         self.state = state
         self.position = end.position
-        if chain[-1] is not self.log:
-            close_chain([self.log, *chain[:-1]])
-            self.log = chain[-1]
+        if not same:
+            self.log.close()
+            self.log = log
         self.published = end.position.sequence
 
     # Writing, under the commit lock ------------------------------------------------------------
@@ -217,7 +220,8 @@ class Journal:
         log, state = self.log, self.state
         header = log.header
         start = LogPosition(log.number, WAL_START, header.chain, header.first_sequence - 1, 0)
-        end = follow([log], start, None, _ignore, promised=state.wal_synced)
+        chain = LogChain.of(log, self.files)
+        end = follow(chain, start, None, _ignore, promised=state.wal_synced)
         if end.position.offset < state.wal_end:
             raise CorruptionError(
                 f"the log is readable to {end.position.offset}, "

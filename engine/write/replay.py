@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lithograph.errors import CorruptionError
-from lithograph.files import Files
 from lithograph.formats.file_header import HEADER_SIZE
 from lithograph.formats.operations import (
     DefineType,
@@ -21,8 +20,9 @@ from lithograph.formats.operations import (
     UpdateEdge,
     UpdateNode,
 )
-from lithograph.formats.wal_header import WAL_START
+from lithograph.formats.wal_header import WAL_START, WalHeader
 from lithograph.formats.wal_record import RECORD_SIZE_MIN, WalRecord
+from lithograph.write.log_chain import LogChain
 from lithograph.write.memtable import Memtable
 from lithograph.write.tail import promise_behind
 from lithograph.write.wal_file import LoggedRecord, LogPosition, WalFile
@@ -48,40 +48,8 @@ class LogEnd:
     tail_size: int
 
 
-def open_chain(
-    files: Files, store_uuid: bytes, newest: int, oldest: int, *, writable: bool
-) -> list[WalFile]:
-    """Open the logs from `oldest` to `newest`, in this order, by the links in their headers.
-
-    Raises
-    ------
-    CorruptionError : a log is missing, damaged, foreign, or the links do not lead to `oldest`.
-    """
-    chain: list[WalFile] = []
-    number = newest
-    try:
-        while True:
-            log = WalFile.open(files, number, store_uuid, writable=writable)
-            chain.append(log)
-            if number == oldest:
-                return chain[::-1]
-            number = log.header.previous_number
-            if number < oldest:
-                raise CorruptionError(
-                    f"the logs before WAL {log.number} do not lead to WAL {oldest}", path=log.path
-                )
-    except BaseException:
-        close_chain(chain)
-        raise
-
-
-def close_chain(chain: Sequence[WalFile]) -> None:
-    for log in chain:
-        log.close()
-
-
 def follow(
-    chain: Sequence[WalFile],
+    chain: LogChain,
     position: LogPosition,
     end: int | None,
     apply: ApplyRecord,
@@ -101,8 +69,8 @@ def follow(
     records: list[LoggedRecord] = []
     rest = b""
     start = position
-    for log, successor in zip(chain, [*chain[1:], None], strict=True):
-        limit = successor.header.previous_end if successor else end
+    for log, successor in chain.walk():
+        limit = successor.previous_end if successor else end
         start = _start(log, applied)
         if start.sequence > applied.sequence:
             raise CorruptionError(
@@ -111,7 +79,7 @@ def follow(
                 path=log.path,
                 offset=HEADER_SIZE,
             )
-        if successor is not None and start.offset > successor.header.previous_end:
+        if successor is not None and start.offset > successor.previous_end:
             # This log was cut here by a successor that holds copies of what is behind.
             continue
         records, rest = log.read(start, limit)
@@ -123,8 +91,9 @@ def follow(
         if limit is not None and reached != limit:
             raise log.why_unreadable(rest, reached)
         if successor is not None:
-            _check_link(successor, applied, _behind(log, records[-1]) if records else start)
-    newest = chain[-1]
+            reached_position = _behind(log, records[-1]) if records else start
+            _check_link(log, successor, applied, reached_position)
+    newest = chain.take()
     final = _behind(newest, records[-1]) if records else start
     if final.sequence < applied.sequence:
         raise CorruptionError(
@@ -173,13 +142,13 @@ def _apply(log: WalFile, logged: LoggedRecord, applied: LogPosition, apply: Appl
         raise error.located(log.path, logged.offset + RECORD_SIZE_MIN) from None
 
 
-def _check_link(successor: WalFile, applied: LogPosition, end: LogPosition) -> None:
-    """Raise CorruptionError unless `successor` continues the log that was read up to `end`."""
-    header = successor.header
-    if (header.first_sequence, header.chain) != (end.sequence + 1, end.chain):
+def _check_link(log: WalFile, successor: WalHeader, applied: LogPosition, end: LogPosition) -> None:
+    """Raise CorruptionError unless `successor` continues `log`, which was read up to `end`."""
+    if (successor.first_sequence, successor.chain) != (end.sequence + 1, end.chain):
         raise CorruptionError(
-            f"WAL {successor.number} does not continue WAL {end.wal_number} at {end.offset}",
-            path=successor.path,
+            f"WAL {successor.file_number} does not continue what ends here",
+            path=log.path,
+            offset=end.offset,
         )
     assert applied.sequence >= end.sequence
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from lithograph.catalog.file_numbers import create_numbered
-from lithograph.errors import CorruptionError
+from lithograph.errors import CorruptionError, StorageError
 from lithograph.files import File, Files
 from lithograph.formats.file_names import WAL_DIRECTORY, wal_name
 from lithograph.formats.wal_header import WAL_START, WalHeader
@@ -101,9 +102,16 @@ class WalFile:
         for copied in copies:
             piece, position = log.encode_next(position, copied, synced_upto=WAL_START)
             pieces.append(piece)
-        file.write_at(0, b"".join(pieces))
-        file.sync_data()
-        files.sync_directory(WAL_DIRECTORY)
+        try:
+            file.write_at(0, b"".join(pieces))
+            file.sync_data()
+            files.sync_directory(WAL_DIRECTORY)
+        except BaseException:
+            # CURRENT does not name it yet, and a full disk wants its room back.
+            file.close()
+            with contextlib.suppress(StorageError):
+                files.unlink(wal_name(number))
+            raise
         return log, position
 
     def encode_next(

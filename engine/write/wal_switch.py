@@ -10,7 +10,6 @@ log or the new one, and both then hold every commit that counts:
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,7 +18,6 @@ from lithograph.environment import Environment
 from lithograph.errors import StorageError
 from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
-from lithograph.formats.file_names import wal_name
 from lithograph.formats.wal_record import WalRecord
 from lithograph.write.wal_file import LogPosition, WalFile
 
@@ -54,9 +52,3 @@ def switch_wal(
         log.close()
         raise
     return log, position, slot
-
-
-def remove_unnamed(files: Files, number: int) -> None:
-    """Remove a log that CURRENT never named, as far as the machine allows."""
-    with contextlib.suppress(StorageError):
-        files.unlink(wal_name(number))
