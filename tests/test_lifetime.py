@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -318,3 +319,37 @@ def test_a_clean_life_says_nothing_and_a_torn_tail_is_logged(
         ("lithograph", "WARNING")
     ]
     assert "torn bytes cut: 11" in caplog.text
+
+
+def test_closing_beside_commits_and_reads_gives_closed_errors_and_loses_nothing(
+    path: Path,
+) -> None:
+    """Descriptors given back under a running commit would be written to after their reuse."""
+    acknowledged: list[str] = []
+    odd: list[BaseException] = []
+
+    def work(graph: lithograph.Graph, number: int) -> None:
+        try:
+            for count in range(10_000):
+                graph.put_node(f"{number}-{count}")
+                acknowledged.append(f"{number}-{count}")
+                assert graph.node_count >= count
+        except ClosedError:
+            return
+        except BaseException as error:
+            odd.append(error)
+
+    for _ in range(5):
+        graph = lithograph.open(path, durability="normal")
+        threads = [threading.Thread(target=work, args=(graph, n)) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05)
+        graph.close()
+        for thread in threads:
+            thread.join()
+
+    assert odd == []
+    with lithograph.open(path) as graph:
+        assert [name for name in acknowledged if name not in graph] == []
+        assert graph.verify() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
-from lithograph.errors import ClosedError
+from lithograph.errors import ClosedError, LithographError
 from lithograph.files import Files
 from lithograph.maintenance.creation import check_directory, is_unfinished, prepare_locks
 from lithograph.maintenance.session import join_store, leave_store, no_store, store_exists
@@ -41,7 +41,12 @@ class Engine:
         """Return the view of the newest commit. Cost: one look at shared.map."""
         if self._closed:
             self.check_open()
-        self.journal.refresh()
+        try:
+            self.journal.refresh()
+        except LithographError:
+            # Another thread may have closed the store in between.
+            self.check_open()
+            raise
         view = self._newest
         if view.sequence != self.journal.published:
             view = self._newest = self._make_view()
@@ -53,10 +58,14 @@ class Engine:
             raise ClosedError(f"{self.files.root} {self._closed}; open it again")
 
     def close(self) -> None:
-        """Make durable what was committed; everything is given back even where that fails."""
+        """Make durable what was committed; everything is given back even where that fails.
+
+        Waits for a commit that another thread has under way, never for readers.
+        """
         if self._closed:
             return
         self._closed = "is closed"
+        self.committer.close()
         try:
             leave_store(
                 self.files,

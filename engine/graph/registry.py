@@ -16,7 +16,8 @@ from lithograph.graph.engine import Engine, open_engine
 from lithograph.options import Options
 
 _engines: dict[tuple[int, int], Engine] = {}
-_guard = threading.Lock()
+# Reentrant: collecting a dropped handle in the middle of `acquire` releases it in the same thread.
+_guard = threading.RLock()
 
 
 def acquire(path: str, options: Options) -> Engine:
@@ -35,14 +36,15 @@ def acquire(path: str, options: Options) -> Engine:
             engine = _engines.get(identity)
             if engine is None:
                 engine = open_engine(files, Environment(), options)
+                engine.graph_count = 1
                 _engines[identity] = engine
-            else:
-                files.close()
-                _check_same(engine, options)
+                return engine
+            _check_same(engine, options)
+            engine.graph_count += 1
         except BaseException:
             files.close()
             raise
-        engine.graph_count += 1
+        files.close()
         return engine
 
 
@@ -78,7 +80,7 @@ def _check_same(engine: Engine, options: Options) -> None:
 
 def _abandon_all() -> None:
     global _guard
-    _guard = threading.Lock()
+    _guard = threading.RLock()
     for engine in _engines.values():
         engine.abandon()
     _engines.clear()

@@ -16,7 +16,13 @@ from typing import Final
 
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
-from lithograph.errors import CorruptionError, InvalidArgumentError, LithographError, StorageError
+from lithograph.errors import (
+    ClosedError,
+    CorruptionError,
+    InvalidArgumentError,
+    LithographError,
+    StorageError,
+)
 from lithograph.formats.moment import MOMENT_MAX, decode_moment
 from lithograph.formats.operations import DeleteNode, Operation, encode_operation
 from lithograph.options import Options
@@ -58,6 +64,7 @@ class Committer:
         self._tuning = options.tuning
         self._waiting: deque[CommitRequest] = deque()
         self._leading = threading.Lock()
+        self._closed = False
 
     def commit(self, request: CommitRequest) -> int | None:
         """Commit; return the sequence, or None where there was nothing to change.
@@ -72,6 +79,7 @@ class Committer:
             with self._leading:
                 # Whoever led before may have taken this request along.
                 if not request.done:
+                    self._check_open()
                     self._lead(self._take_group())
         except BaseException:
             # Interrupted while waiting: nobody shall commit this later, behind the caller's back.
@@ -84,7 +92,21 @@ class Committer:
 
     def checkpoint(self) -> None:
         """Start a new log; everything committed so far is on the medium on return."""
-        with self._leading, self._locks.commit():
+        with self._leading:
+            self._check_open()
+            self._checkpoint()
+
+    def close(self) -> None:
+        """Wait for the commit that is under way, and let no other begin."""
+        with self._leading:
+            self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the store was closed before this could be committed; open it again")
+
+    def _checkpoint(self) -> None:
+        with self._locks.commit():
             self._journal.prepare(self._tuning.wal_size_bytes_max)
             self._journal.switch()
 

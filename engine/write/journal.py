@@ -18,7 +18,7 @@ from lithograph.catalog.current_file import read_current
 from lithograph.catalog.shared_map_file import SharedMapFile
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
-from lithograph.errors import CorruptionError, FailedStateError, StorageError
+from lithograph.errors import ClosedError, CorruptionError, FailedStateError, StorageError
 from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
 from lithograph.formats.file_names import CURRENT
@@ -85,6 +85,7 @@ class Journal:
         self._locks = locks
         self._writable = writable
         self._exclusive = exclusive
+        self._closed = False
         self._seen = shared.counter() if shared is not None else b""
         self.guard = threading.Lock()
 
@@ -100,6 +101,8 @@ class Journal:
                 self._take_news()
 
     def _take_news(self) -> None:
+        if self._closed:
+            raise ClosedError(f"{self.files.root} is closed; open it again")
         assert self.shared is not None
         seen = self.shared.counter()
         if seen == self._seen:
@@ -332,9 +335,12 @@ class Journal:
         self.shared = shared
 
     def close(self) -> None:
-        self.log.close()
-        if self.shared is not None:
-            self.shared.close()
+        # Under the guard: no thread may be reading through a descriptor that is given back.
+        with self.guard:
+            self._closed = True
+            self.log.close()
+            if self.shared is not None:
+                self.shared.close()
 
 
 def _ignore(record: WalRecord) -> None:
