@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,7 +26,6 @@ from lithograph import (
 )
 
 MODES = ("r", "w", "c", "x")
-NEEDS_USER = pytest.mark.skipif(os.geteuid() == 0, reason="root may write whatever the mode says")
 
 
 def contents(path: Path) -> dict[str, Any]:
@@ -239,18 +241,39 @@ def test_a_reader_needs_no_locks_nor_map_where_nobody_writes(store: Path) -> Non
         assert "kept" in g
 
 
-@NEEDS_USER
+_AS_NOBODY = """
+import os, sys, lithograph
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+with lithograph.open(sys.argv[1], mode="r") as g:
+    assert "kept" in g and g.verify() == []
+try:
+    lithograph.open(sys.argv[1], mode="w")
+except lithograph.StorageError as error:
+    print("refused", type(error.__cause__).__name__)
+"""
+
+
 def test_a_reader_needs_no_write_permission(store: Path) -> None:
-    for entry in [store, *store.rglob("*")]:
-        entry.chmod(0o500 if entry.is_dir() else 0o400)
-    try:
-        with untouched(store), lithograph.open(store, mode="r") as g:
-            assert "kept" in g
-        with untouched(store), pytest.raises(StorageError):
-            lithograph.open(store, mode="w")
-    finally:
-        for entry in [store, *store.rglob("*")]:
+    """In a process that gives up root first, where the suite runs as root."""
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        copied = shutil.copytree(store, Path(above, "store"))
+        for entry in [copied, *copied.rglob("*")]:
+            entry.chmod(0o555 if entry.is_dir() else 0o444)
+        with untouched(copied):
+            child = subprocess.run(
+                [sys.executable, "-c", _AS_NOBODY, str(copied)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        for entry in [copied, *copied.rglob("*")]:
             entry.chmod(0o700)
+
+    assert child.stderr == ""
+    assert child.stdout == "refused PermissionError\n"
 
 
 # Options ---------------------------------------------------------------------------------------
