@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 import lithograph
 from lithograph import ClosedError, ConflictError, Graph, Transaction
+from lithograph.tools.testing.threads import in_thread
 
 LONG_AGO = datetime(1815, 12, 10, tzinfo=UTC)
 
@@ -35,22 +35,6 @@ def other(path: Path, g: Graph) -> Iterator[Graph]:
     """A second handle on the same store, as another thread or part of the program would have."""
     with lithograph.open(path, durability="off") as graph:
         yield graph
-
-
-def in_thread(action: Callable[[], object]) -> object:
-    """Return what `action` returns or raises in a thread of its own."""
-    outcome: list[object] = []
-
-    def run() -> None:
-        try:
-            outcome.append(action())
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return outcome[0]
 
 
 Use = Callable[[Transaction], object]

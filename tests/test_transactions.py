@@ -18,6 +18,7 @@ from lithograph import (
     InvalidArgumentError,
     NodeNotFoundError,
 )
+from lithograph.tools.testing.threads import in_thread
 
 LONG_AGO = datetime(1815, 12, 10, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -42,22 +43,6 @@ def other(path: Path, g: Graph) -> Iterator[Graph]:
     """A second handle on the same store, as another thread or part of the program would have."""
     with lithograph.open(path, durability="off") as graph:
         yield graph
-
-
-def in_thread(action: Callable[[], object]) -> object:
-    """Return what `action` returns or raises in a thread of its own."""
-    outcome: list[object] = []
-
-    def run() -> None:
-        try:
-            outcome.append(action())
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return outcome[0]
 
 
 # Commit and rollback ---------------------------------------------------------------------------

@@ -15,8 +15,19 @@ from lithograph.formats.properties import EMPTY, decode_properties
 class _Record:
     """Values compared and shown by their fields; decoding waits until a field is asked for."""
 
-    __slots__ = ()
+    __slots__ = ("_born", "_created_at", "_properties")
     _fields: tuple[str, ...] = ()
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return decode_properties(self._raw("_properties"))
+
+    @property
+    def created_at(self) -> datetime:
+        return decode_moment(self._raw("_created_at"))
+
+    def _raw(self, slot: str) -> Any:
+        return object.__getattribute__(self, slot)
 
     def _values(self) -> tuple[Any, ...]:
         return tuple([getattr(self, field) for field in self._fields])
@@ -59,16 +70,7 @@ class Node(_Record):
     created_at, updated_at : aware, UTC; of an uncommitted change, the time it was read.
     """
 
-    __slots__ = (
-        "_born",
-        "_created_at",
-        "_properties",
-        "_updated_at",
-        "id",
-        "name",
-        "observations",
-        "type",
-    )
+    __slots__ = ("_updated_at", "id", "name", "observations", "type")
     _fields = ("id", "name", "type", "observations", "properties", "created_at", "updated_at")
 
     id: int
@@ -98,14 +100,6 @@ class Node(_Record):
         set_(self, "_born", born)
 
     @property
-    def properties(self) -> dict[str, Any]:
-        return decode_properties(self._raw("_properties"))
-
-    @property
-    def created_at(self) -> datetime:
-        return decode_moment(self._raw("_created_at"))
-
-    @property
     def updated_at(self) -> datetime:
         return decode_moment(self._raw("_updated_at"))
 
@@ -124,9 +118,6 @@ class Node(_Record):
             self._raw("_born"),
         )
 
-    def _raw(self, slot: str) -> Any:
-        return object.__getattribute__(self, slot)
-
     def __hash__(self) -> int:
         return hash((self.id, self.name, self._raw("_updated_at")))
 
@@ -144,9 +135,6 @@ class Edge(_Record):
     """
 
     __slots__ = (
-        "_born",
-        "_created_at",
-        "_properties",
         "_valid_from",
         "_valid_to",
         "key",
@@ -205,14 +193,6 @@ class Edge(_Record):
         set_(self, "_born", born)
 
     @property
-    def properties(self) -> dict[str, Any]:
-        return decode_properties(self._raw("_properties"))
-
-    @property
-    def created_at(self) -> datetime:
-        return decode_moment(self._raw("_created_at"))
-
-    @property
     def valid_from(self) -> datetime | None:
         return _bound(self._raw("_valid_from"))
 
@@ -244,9 +224,6 @@ class Edge(_Record):
             properties=full.properties,
             born=self._raw("_born"),
         )
-
-    def _raw(self, slot: str) -> Any:
-        return object.__getattribute__(self, slot)
 
     def __hash__(self) -> int:
         return hash((self.source_id, self.type, self.target_id, self.key))
