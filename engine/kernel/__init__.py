@@ -3,8 +3,8 @@
 LITHOGRAPH_KERNEL=auto|compiled|reference chooses; `backend` says which one is in use. A function
 moves in here when a measurement says so:
 
-* `scan_records`: walking a 64 MiB log of 500,000 small commits takes 1/20 of the reference's time
-  (`benchmarks/wal_scan.py`), and every opening and every `verify()` does it.
+* `scan_records`: 0.021 µs per record of a log of small commits against 0.36 µs on the reference
+  (`benchmarks/wal_scan.py`); every opening, every catching up and every `verify()` does it.
 """
 
 from __future__ import annotations
