@@ -28,8 +28,8 @@ class StoreLocks:
     @contextmanager
     def commit(self) -> Iterator[None]:
         """Hold the commit lock; LockedError if another process does for too long."""
-        self._commit.acquire(exclusive=True, timeout_s=self.timeout_s)
         try:
+            self._commit.acquire(exclusive=True, timeout_s=self.timeout_s)
             yield
         finally:
             self._commit.release()
@@ -37,8 +37,8 @@ class StoreLocks:
     @contextmanager
     def publish(self) -> Iterator[None]:
         """Hold the publish lock; LockedError if another process does for too long."""
-        self._publish.acquire(exclusive=True, timeout_s=self.timeout_s)
         try:
+            self._publish.acquire(exclusive=True, timeout_s=self.timeout_s)
             yield
         finally:
             self._publish.release()

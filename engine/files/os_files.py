@@ -129,13 +129,19 @@ class OsFiles:
     def close(self) -> None:
         for thing in list(self._open):
             thing.close()
-        for fd in self._directories.values():
-            os.close(fd)
-        self._directories = {}
+        self._close_directories()
 
-    # A lock of the parent lives on in its own descriptor: closing the child's copy, without
-    # unlocking, leaves it held.
-    abandon = close
+    def abandon(self) -> None:
+        for thing in list(self._open):
+            thing.abandon()
+        self._close_directories()
+
+    def _close_directories(self) -> None:
+        directories, self._directories = self._directories, {}
+        # A call that comes too late must not meet a number that was given to another directory.
+        self._root_fd = -1
+        for fd in directories.values():
+            os.close(fd)
 
     def forget(self, thing: OsFile | OsLock) -> None:
         self._open.discard(thing)
@@ -265,3 +271,5 @@ class OsFile:
         if fd >= 0:
             self._files.forget(self)
             os.close(fd)
+
+    abandon = close

@@ -11,12 +11,12 @@ import errno
 import fcntl
 import os
 import re
-import threading
 import time
 from pathlib import Path
 from typing import Final, Protocol
 
 from lithograph.errors import LockedError
+from lithograph.files.lock_waiter import LockWaiter
 from lithograph.files.protocol import failed
 
 _READ_ONLY_ERRORS: Final = (errno.EACCES, errno.EROFS, errno.EPERM)
@@ -49,6 +49,7 @@ class OsLock:
         self._pid = f"{pid}\n".encode()
         self._fd = -1
         self._writable = False
+        self._waiter: LockWaiter | None = None
 
     def try_acquire(self, *, exclusive: bool) -> bool:
         try:
@@ -62,7 +63,12 @@ class OsLock:
                     self._note_holder(exclusive)
                     return True
         except OSError as error:
+            self._drop()
             raise failed("lock", self._path, error) from error
+        except BaseException:
+            # Interrupted with the lock held and nobody told: closing gives it back.
+            self._drop()
+            raise
 
     def acquire(self, *, exclusive: bool, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -71,7 +77,8 @@ class OsLock:
                 got = self._wait(exclusive, deadline - time.monotonic())
             except OSError as error:
                 raise failed("lock", self._path, error) from error
-            if not got:
+            # A waiter left over from an earlier wait may have come to its end just now.
+            if not got and time.monotonic() >= deadline:
                 pid = self._holder()
                 holder = f"process {pid}" if pid else "another process"
                 raise LockedError(
@@ -86,7 +93,15 @@ class OsLock:
 
     def close(self) -> None:
         self._files.forget(self)
+        self.release()
         self._drop()
+
+    def abandon(self) -> None:
+        """After a fork, in the child: close every descriptor, leave the parent's locks alone."""
+        self._files.forget(self)
+        self._drop()
+        if self._waiter is not None:
+            self._waiter.abandon()
 
     def _ensure_open(self) -> None:
         if self._fd >= 0:
@@ -113,32 +128,26 @@ class OsLock:
             os.close(fd)
 
     def _wait(self, exclusive: bool, timeout_s: float) -> bool:
-        """Wait for the lock in a thread of its own, which alone can be left behind by a timeout."""
-        self._drop()
-        self._ensure_open()
-        fd, self._fd = self._fd, -1
-        guard = threading.Lock()
-        done = threading.Event()
-        wanted = True
-
-        def wait() -> None:
-            with contextlib.suppress(OSError):
-                fcntl.flock(fd, _flags(exclusive))
-            with guard:
-                if not wanted:
-                    os.close(fd)
-                done.set()
-
-        threading.Thread(target=wait, name="lithograph-lock", daemon=True).start()
-        try:
-            done.wait(max(timeout_s, 0))
-        finally:
-            with guard:
-                if done.is_set():
-                    self._fd = fd
-                else:
-                    wanted = False
-        return self._fd >= 0
+        """Return whether the lock was had in time; it is then held on a descriptor of its own."""
+        if timeout_s <= 0:
+            return False
+        waiter = self._waiter
+        if waiter is None or waiter.is_over() or waiter.exclusive != exclusive:
+            self._drop()
+            self._ensure_open()
+            waiter = LockWaiter(self._fd, exclusive=exclusive)
+            self._fd, self._waiter = -1, waiter
+            try:
+                waiter.start()
+            except BaseException:
+                self._waiter = None
+                waiter.abandon()
+                raise
+        fd = waiter.wait(timeout_s)
+        if fd >= 0:
+            self._drop()
+            self._fd, self._waiter = fd, None
+        return fd >= 0
 
     def _note_holder(self, exclusive: bool) -> None:
         """Leave this process's number in the file, for the error message of whoever waits."""

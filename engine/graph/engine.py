@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
 from lithograph.errors import ClosedError, LithographError
@@ -18,7 +21,6 @@ class Engine:
 
     Attributes
     ----------
-    graph_count : open handles; the last one to close closes the engine.
     """
 
     def __init__(self, files: Files, environment: Environment, options: Options) -> None:
@@ -26,7 +28,6 @@ class Engine:
         self.files = files
         self.environment = environment
         self.options = options
-        self.graph_count = 0
         self._closed = ""
         self._locks = StoreLocks(files, environment.process_id(), options.lock_timeout_s)
         try:
@@ -44,7 +45,7 @@ class Engine:
         try:
             self.journal.refresh()
         except LithographError:
-            # Another thread may have closed the store in between.
+            # Written out, not `told_when_closed`: this is the path of every read.
             self.check_open()
             raise
         view = self._newest
@@ -56,6 +57,15 @@ class Engine:
         """Raise ClosedError if the store is closed, or was opened before a fork."""
         if self._closed:
             raise ClosedError(f"{self.files.root} {self._closed}; open it again")
+
+    @contextmanager
+    def told_when_closed(self) -> Iterator[None]:
+        """Turn an error that comes of another thread's closing the store into ClosedError."""
+        try:
+            yield
+        except LithographError:
+            self.check_open()
+            raise
 
     def close(self) -> None:
         """Make durable what was committed; everything is given back even where that fails.

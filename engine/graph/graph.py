@@ -175,7 +175,8 @@ class Graph(Reads):
         StorageError, FailedStateError, LockedError, ReadOnlyError
         """
         self._check_writable()
-        self._engine.committer.checkpoint()
+        with self._engine.told_when_closed():
+            self._engine.committer.checkpoint()
 
     def verify(self) -> list[Finding]:
         """Return everything in the store's files that contradicts SPEC.md; empty when it is sound.
@@ -183,20 +184,23 @@ class Graph(Reads):
         Readers and writers go on meanwhile. Cost: O(bytes of the store).
         """
         self._check_open()
-        return verify_store(self._engine.files, self._engine.journal)
+        with self._engine.told_when_closed():
+            return verify_store(self._engine.files, self._engine.journal)
 
     def stats(self) -> Stats:
         """Return counts and sizes, by part. Cost: O(files)."""
         view = self._view()
         engine, journal = self._engine, self._engine.journal
         memtable = journal.memtable
+        with self._engine.told_when_closed():
+            wal_file_count = len(wal_numbers(engine.files))
         return Stats(
             sequence=view.sequence,
             node_count=view.node_count,
             edge_count=view.edge_count,
             type_count=memtable.type_count,
             memtable_version_count=memtable.version_count,
-            wal_file_count=len(wal_numbers(engine.files)),
+            wal_file_count=wal_file_count,
             wal_size_bytes=journal.position.offset,
             wal_synced_bytes=journal.state.wal_synced,
             kernel=kernel.backend,
@@ -243,7 +247,7 @@ class Graph(Reads):
             )
         reference = self._open_in.get(threading.get_ident())
         transaction = reference() if reference is not None else None
-        if transaction is not None:
+        if transaction is not None and transaction.is_open:
             raise InvalidArgumentError(
                 "this thread has a transaction open on this graph: write through it, "
                 "or end it first"

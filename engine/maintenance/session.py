@@ -7,7 +7,9 @@ store or joined somebody who had. Getting the open lock exclusively means to be 
 from __future__ import annotations
 
 import errno
+import time
 from dataclasses import replace
+from typing import Final
 
 from lithograph.catalog.current_file import read_current, write_current
 from lithograph.catalog.manifest_file import read_manifest
@@ -38,6 +40,8 @@ from lithograph.write.log_chain import LogChain
 from lithograph.write.replay import apply_to, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 
+_RETRY_INTERVAL_S: Final = 0.02
+
 
 def join_store(
     files: Files, environment: Environment, locks: StoreLocks, options: Options
@@ -50,25 +54,50 @@ def join_store(
     """
     if not options.writable:
         return _join_as_reader(files, environment, locks)
+    if options.exclusive:
+        return _join_alone(files, environment, locks, options)
     with locks.publish():
-        if options.exclusive:
-            locks.open.acquire(exclusive=True, timeout_s=locks.timeout_s)
-        elif not locks.open.try_acquire(exclusive=True):
+        if not locks.open.try_acquire(exclusive=True):
             locks.open.acquire(exclusive=False, timeout_s=locks.timeout_s)
             if options.mode == "x":
                 raise store_exists(files)
             return _attach(files, environment, locks, writable=True)
-        if is_unfinished(files):
-            if options.mode == "w":
-                raise no_store(files)
-            create_store(files, environment)
-        elif options.mode == "x":
-            raise store_exists(files)
-        journal = _recover_alone(files, environment, locks, exclusive=options.exclusive)
+        journal = _create_or_recover(files, environment, locks, options)
         # Nobody can come between: whoever wants this lock holds the publish lock first.
-        if not options.exclusive and not locks.open.try_acquire(exclusive=False):
+        if not locks.open.try_acquire(exclusive=False):
             raise LockedError(f"{files.root}: the open lock was taken away; open again")
         return journal
+
+
+def _join_alone(
+    files: Files, environment: Environment, locks: StoreLocks, options: Options
+) -> Journal:
+    """Wait until nobody has the store open, and keep everybody out from then on."""
+    deadline = time.monotonic() + locks.timeout_s
+    while True:
+        # The publish lock is given back between two tries: those inside need it to go on.
+        with locks.publish():
+            try:
+                locks.open.acquire(exclusive=True, timeout_s=0)
+            except LockedError:
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                return _create_or_recover(files, environment, locks, options)
+        time.sleep(_RETRY_INTERVAL_S)
+
+
+def _create_or_recover(
+    files: Files, environment: Environment, locks: StoreLocks, options: Options
+) -> Journal:
+    """Make the store if there is none and the mode says so, else recover it; alone with it."""
+    if is_unfinished(files):
+        if options.mode == "w":
+            raise no_store(files)
+        create_store(files, environment)
+    elif options.mode == "x":
+        raise store_exists(files)
+    return _recover_alone(files, environment, locks, exclusive=options.exclusive)
 
 
 def leave_store(
@@ -182,7 +211,11 @@ def _attach(
         manifest.first_wal_number,
         writable=writable,
     )
-    end = follow(chain, before_log(manifest), state.wal_end, apply_to(memtable))
+    try:
+        end = follow(chain, before_log(manifest), state.wal_end, apply_to(memtable))
+    except BaseException:
+        chain.close()
+        raise
     return Journal(
         files,
         environment,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -62,7 +61,9 @@ class Committer:
         self._environment = environment
         self._sync = options.durability == "full"
         self._tuning = options.tuning
-        self._waiting: deque[CommitRequest] = deque()
+        # Guarded by `_queue`; a request leaves the line only when it is done, or by its own thread.
+        self._waiting: list[CommitRequest] = []
+        self._queue = threading.Lock()
         self._leading = threading.Lock()
         self._closed = False
 
@@ -74,16 +75,18 @@ class Committer:
         ConflictError, InvalidArgumentError, LockedError, StorageError, FailedStateError,
         CorruptionError : nothing of this transaction was written that counts.
         """
-        self._waiting.append(request)
         try:
+            with self._queue:
+                self._waiting.append(request)
             with self._leading:
-                # Whoever led before may have taken this request along.
-                if not request.done:
+                # Whoever led before may have taken this request along; a group may be full
+                # before it comes to this one.
+                while not request.done:
                     self._check_open()
-                    self._lead(self._take_group())
+                    self._lead(self._next_group())
         except BaseException:
             # Interrupted while waiting: nobody shall commit this later, behind the caller's back.
-            with contextlib.suppress(ValueError):
+            with self._queue, contextlib.suppress(ValueError):
                 self._waiting.remove(request)
             raise
         if request.error is not None:
@@ -110,21 +113,18 @@ class Committer:
             self._journal.prepare(self._tuning.wal_size_bytes_max)
             self._journal.switch()
 
-    def _take_group(self) -> list[CommitRequest]:
-        group: list[CommitRequest] = []
-        size = 0
-        while (
-            self._waiting
-            and len(group) < _GROUP_MAX
-            and (
-                not group
-                or size + self._waiting[0].intents.size_min <= self._tuning.transaction_bytes_max
-            )
-        ):
-            request = self._waiting.popleft()
-            size += request.intents.size_min
-            group.append(request)
-        return group
+    def _next_group(self) -> list[CommitRequest]:
+        """Return the first requests that fit one group; they stay in line until they are done."""
+        with self._queue:
+            self._waiting = [request for request in self._waiting if not request.done]
+            group: list[CommitRequest] = []
+            size = 0
+            for request in self._waiting[:_GROUP_MAX]:
+                size += request.intents.size_min
+                if group and size > self._tuning.transaction_bytes_max:
+                    break
+                group.append(request)
+            return group
 
     def _lead(self, group: list[CommitRequest]) -> None:
         try:
@@ -133,16 +133,17 @@ class Committer:
                 commits = self._resolve(group)
                 if commits:
                     self._journal.append(commits, sync=self._sync)
+                # From here on the commits stand, whatever becomes of the lock.
+                for request in group:
+                    request.done = True
         except BaseException as error:
             for request in group:
-                request.sequence = None
-                if request.error is None:
-                    request.error = _share(error)
+                if not request.done:
+                    request.sequence = None
+                    request.error = request.error or _share(error)
+                    request.done = True
             if not isinstance(error, Exception):
                 raise
-        finally:
-            for request in group:
-                request.done = True
 
     def _resolve(self, group: list[CommitRequest]) -> list[Commit]:
         """Turn the requests into commits; one that cannot be gets its error and is left out."""

@@ -300,6 +300,11 @@ class Transaction:
             )
         return self.sequence
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be written to."""
+        return not self._ended
+
     def rollback(self) -> None:
         """End without writing anything."""
         self._check()

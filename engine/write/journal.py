@@ -132,6 +132,8 @@ class Journal:
             raise
         log = chain.take()
         if end.position.sequence != state.last_sequence:
+            if not same:
+                chain.close()
             raise CorruptionError(
                 f"shared.map says commit {state.last_sequence}, the log ends with commit "
                 f"{end.position.sequence}",
@@ -206,9 +208,10 @@ class Journal:
     def switch(self) -> None:
         """Start a new log behind the last commit. Under the commit lock, caught up, no tail."""
         self.sync()
-        # Whoever finds this flag knows that CURRENT may name a log that shared.map does not.
-        self._publish(self.position, self.position.offset, FLAG_SWITCH_WAL)
-        self._switch(self.position, ())
+        with self._locks.publish():
+            # Whoever finds this flag knows that CURRENT may name a log that shared.map does not.
+            self._publish(self.position, self.position.offset, FLAG_SWITCH_WAL)
+            self._switch(self.position, ())
 
     def check_usable(self) -> None:
         """Raise FailedStateError after a failure that could not be undone."""
@@ -239,15 +242,19 @@ class Journal:
             adopted,
             end.tail_size,
         )
-        self._switch(end.unsynced, end.copies)
+        with self._locks.publish():
+            if not state.flags & FLAG_SWITCH_WAL:
+                self._publish(self.position, state.wal_synced, FLAG_SWITCH_WAL)
+            self._switch(end.unsynced, end.copies)
 
     def _switch(self, previous: LogPosition, copies: tuple[WalRecord, ...]) -> None:
+        """Start a log behind `previous` with `copies`; under the publish lock, with the flag
+        set."""
         assert self.shared is not None
-        with self._locks.publish():
-            slot = self._current_slot()
-            log, position, _ = switch_wal(
-                self.files, self._environment, slot, previous, copies, slot.wal_number + 1
-            )
+        slot = self._current_slot()
+        log, position, _ = switch_wal(
+            self.files, self._environment, slot, previous, copies, slot.wal_number + 1
+        )
         with self.guard:
             state = self.shared.publish(
                 replace(
@@ -312,10 +319,11 @@ class Journal:
             except StorageError as error:
                 self._fail(error)
                 raise
-            self._seen = state.counter.to_bytes(8, "little")
             self.state = state
             self.position = position
             self.published = position.sequence
+            # Last: interrupted before this, the next look finds news and sets all three right.
+            self._seen = state.counter.to_bytes(8, "little")
 
     def _fail(self, error: StorageError) -> None:
         """Refuse writes from now on, and tell the next writer not to trust this log's end."""

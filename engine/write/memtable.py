@@ -97,14 +97,22 @@ class Memtable:
         types: Sequence[str] = (),
     ) -> None:
         self.types = TypeTable(types)
-        self.commits = CommitTable(sequence, commit_time, node_count, edge_count)
-        self.next_id = next_id
-        self.type_count = len(types)
+        self.commits = CommitTable(
+            sequence, commit_time, node_count, edge_count, next_id, len(types)
+        )
         self.version_count = 0
         self._names: dict[str, list[tuple[int, int]]] = {}
         self._order = NameOrder()
         self._nodes: dict[int, _NodeEntry] = {}
         self._adjacency: tuple[dict[int, _AdjacencyList], dict[int, _AdjacencyList]] = ({}, {})
+
+    @property
+    def next_id(self) -> int:
+        return self.commits.next_id
+
+    @property
+    def type_count(self) -> int:
+        return self.commits.type_count
 
     # Reading -----------------------------------------------------------------------------------
 
@@ -146,7 +154,7 @@ class Memtable:
     def apply(self, sequence: int, time: int, operations: Iterable[Operation]) -> None:
         """Add the versions of one commit; readers see them once `sequence` is published."""
         nodes_added = edges_added = 0
-        next_id = self.next_id
+        next_id = self.commits.next_id
         for operation in operations:
             match operation:
                 case InsertEdge(source, target, type_code, key, patch):
@@ -175,9 +183,14 @@ class Memtable:
                     edges_added -= self._delete_node(operation, sequence, time)
                 case DefineType(code, name):
                     self.types.define(code, name)
-        self.commits.append(sequence, time, nodes_added, edges_added)
-        self.next_id = next_id
-        self.type_count = len(self.types)
+        self.commits.append(
+            sequence,
+            time,
+            nodes_added=nodes_added,
+            edges_added=edges_added,
+            next_id=next_id,
+            type_count=len(self.types),
+        )
 
     def _insert_node(
         self, node_id: int, name: str, sequence: int, time: int, patch: NodePatch

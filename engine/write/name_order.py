@@ -45,9 +45,12 @@ class NameOrder:
         count = len(self._pending)
         if count == 0:
             return
-        # A writer may append meanwhile: take exactly what was counted.
-        fresh, self._pending[:count] = self._pending[:count], []
+        # A writer may append meanwhile: take exactly what was counted, and let it go last. An
+        # interruption in between leaves names that stand twice, which `page` passes over.
+        fresh = self._pending[:count]
         if count * _REBUILD_SHARE > len(self._sorted):
             self._sorted = SortedList([*self._sorted, *fresh])
         else:
-            self._sorted.update(fresh)
+            for name in fresh:
+                self._sorted.add(name)
+        del self._pending[:count]

@@ -21,9 +21,8 @@ class TypeTable:
 
     def define(self, code: int, name: str) -> None:
         """Add the next type; one that is there already stays."""
-        if code < len(self.names):
-            assert self.names[code] == name
-            return
-        assert code == len(self.names)
-        self.names.append(name)
+        # The code first: interrupted between the two, it is set again, and not in use before.
         self._codes[name] = code
+        if code == len(self.names):
+            self.names.append(name)
+        assert self.names[code] == name

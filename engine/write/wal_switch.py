@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from lithograph.catalog.current_file import write_current
 from lithograph.environment import Environment
-from lithograph.errors import StorageError
 from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
 from lithograph.formats.wal_record import WalRecord
@@ -48,7 +47,7 @@ def switch_wal(
     )
     try:
         write_current(files, slot)
-    except StorageError:
+    except BaseException:
         log.close()
         raise
     return log, position, slot
