@@ -32,7 +32,7 @@ def main() -> int:
     failed += _python(str(HERE / "fuzz_kill.py"), str(kills), str(seed))
     if not options.smoke:
         tests = HERE.parent / "tests"
-        names = ("test_bit_flips.py", "test_state_machine.py")
+        names = ("test_bit_flips.py", "test_interrupts.py", "test_state_machine.py")
         failed += _python("-m", "pytest", "-q", *(str(tests / name) for name in names), fuzz=True)
     print("violations found" if failed else "0 violations")
     return 1 if failed else 0

@@ -341,3 +341,36 @@ def test_a_replay_is_not_before_the_last_commit_nor_after_now(g: Graph) -> None:
             tx.put_node("new")
     assert "new" not in g
     assert g.sequence == 4
+
+
+def test_a_group_that_is_full_leaves_nobody_out(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leader used to lead one group and return, even when its own request was not in it."""
+    monkeypatch.setattr("lithograph.transaction.committer._GROUP_MAX", 1)
+    sequences: list[int | None] = []
+
+    def work(graph: Graph, number: int) -> None:
+        for count in range(30):
+            with graph.transaction() as tx:
+                tx.put_node(f"{number}-{count}")
+            sequences.append(tx.sequence)
+
+    with lithograph.open(path, durability="off") as graph:
+        threads = [threading.Thread(target=work, args=(graph, n)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(sequence or 0 for sequence in sequences) == list(range(1, 241))
+        assert graph.node_count == 240
+
+
+def test_an_interrupted_end_leaves_its_thread_free_to_write(g: Graph) -> None:
+    tx = g.transaction()
+    tx.put_node("x")
+    tx._ended = "committed"
+    g.put_node("y")
+
+    assert "y" in g
