@@ -420,7 +420,7 @@ FUZZ = os.environ.get("LITHOGRAPH_FUZZ") == "1"
 
 TestGraphMachine = GraphMachine.TestCase
 TestGraphMachine.settings = settings(
-    max_examples=int(os.environ.get("N", "600")) if FUZZ else 70,
+    max_examples=600 if FUZZ else 70,
     stateful_step_count=60 if FUZZ else 30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
