@@ -23,7 +23,7 @@ from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
 from lithograph.formats.file_names import CURRENT
 from lithograph.formats.operations import Operation
-from lithograph.formats.shared_map import FLAG_SWITCH_WAL, SharedState
+from lithograph.formats.shared_map import COUNTER_SIZE, FLAG_SWITCH_WAL, SharedState
 from lithograph.formats.wal_header import WAL_START
 from lithograph.formats.wal_record import WalRecord
 from lithograph.write.log_chain import LogChain
@@ -86,7 +86,8 @@ class Journal:
         self._writable = writable
         self._exclusive = exclusive
         self._closed = False
-        self._seen = shared.counter() if shared is not None else b""
+        # The counter that `state` was read with: what came since is news.
+        self._seen = _counter_bytes(state)
         self.guard = threading.Lock()
 
     # Following ---------------------------------------------------------------------------------
@@ -270,7 +271,7 @@ class Journal:
             )
             log.close()
             self.catch_up(state)
-            self._seen = self.shared.counter()
+            self._seen = _counter_bytes(state)
 
     def _current_slot(self) -> CurrentSlot:
         reading = read_current(self.files)
@@ -323,7 +324,7 @@ class Journal:
             self.position = position
             self.published = position.sequence
             # Last: interrupted before this, the next look finds news and sets all three right.
-            self._seen = state.counter.to_bytes(8, "little")
+            self._seen = _counter_bytes(state)
 
     def _fail(self, error: StorageError) -> None:
         """Refuse writes from now on, and tell the next writer not to trust this log's end."""
@@ -349,6 +350,10 @@ class Journal:
             self.log.close()
             if self.shared is not None:
                 self.shared.close()
+
+
+def _counter_bytes(state: SharedState) -> bytes:
+    return state.counter.to_bytes(COUNTER_SIZE, "little")
 
 
 def _ignore(record: WalRecord) -> None:
