@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lithograph.maintenance import session
+from lithograph.catalog.manifest_file import read_manifest
 from lithograph.tools.testing.crash_harness import Machine, contents_of
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
 
@@ -24,13 +24,12 @@ def test_a_commit_between_reading_the_map_and_joining_is_news(
     first, second = _two_machines()
     graph = first.open()
     graph.put_node("before")
-    read_manifest = session.read_manifest
 
     def read_late(*arguments: Any) -> Any:
         graph.put_node("between")
         return read_manifest(*arguments)
 
-    monkeypatch.setattr(session, "read_manifest", read_late)
+    monkeypatch.setattr("lithograph.maintenance.session.read_manifest", read_late)
     other = second.open()
 
     assert "between" in other
