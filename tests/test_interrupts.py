@@ -91,6 +91,10 @@ CALLS: dict[str, Callable[[Graph], object]] = {
 }
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 12),
+    reason="from 3.12 on a tracer can raise inside the leaving of a lock, where no signal can",
+)
 @pytest.mark.parametrize("name", CALLS)
 def test_an_interrupted_call_was_done_or_not_done(name: str) -> None:
     """Afterwards the same handle reads, writes and lists, and so does whoever opens the store."""
