@@ -28,7 +28,18 @@ class LockWaiter:
 
     def start(self) -> None:
         """Begin to wait, claimed by whoever calls `wait` next."""
-        threading.Thread(target=self._run, name="lithograph-lock", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="lithograph-lock", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The machine has no more threads: there is nobody to leave the descriptor to.
+            self.abandon()
+            raise
+        except BaseException:
+            # Interrupted: the thread runs, or is about to; it gives back what nobody claims.
+            with self._guard:
+                self._is_claimed = False
+            raise
 
     def wait(self, timeout_s: float) -> int:
         """Return the descriptor with the lock on it, or -1 when `timeout_s` has passed."""
@@ -72,7 +83,8 @@ class LockWaiter:
                 return
             fd, self._fd = self._fd, -1
             self._done.set()
-        _give_back(fd)
+        if fd >= 0:
+            _give_back(fd)
 
 
 def _give_back(fd: int) -> None:

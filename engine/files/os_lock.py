@@ -137,12 +137,7 @@ class OsLock:
             self._ensure_open()
             waiter = LockWaiter(self._fd, exclusive=exclusive)
             self._fd, self._waiter = -1, waiter
-            try:
-                waiter.start()
-            except BaseException:
-                self._waiter = None
-                waiter.abandon()
-                raise
+            waiter.start()
         fd = waiter.wait(timeout_s)
         if fd >= 0:
             self._drop()
