@@ -6,8 +6,6 @@ whose top bit is zero; the 15 bits between are reserved and zero (DESIGN, sectio
 
 from __future__ import annotations
 
-NodeId = int
-
 ID_END = 2**48
 """Ids are below this."""
 

@@ -15,11 +15,9 @@ from lithograph.formats.layout import Buffer
 
 _U32: Final = struct.Struct("<I")
 _I64: Final = struct.Struct("<q")
-_U64: Final = struct.Struct("<Q")
 
 encode_u32 = _U32.pack
 encode_i64 = _I64.pack
-encode_u64 = _U64.pack
 
 VARINT_SIZE_MAX: Final = 7
 """Seven groups of seven bits: every id (48 bits) fits."""
@@ -100,10 +98,6 @@ class Cursor:
 
     def i64(self) -> int:
         value: int = _I64.unpack_from(self.data, self.take(8))[0]
-        return value
-
-    def u64(self) -> int:
-        value: int = _U64.unpack_from(self.data, self.take(8))[0]
         return value
 
     def blob(self) -> bytes:

@@ -15,7 +15,6 @@ from lithograph.formats.cursor import Cursor, encode_blob, encode_i64, encode_te
 from lithograph.formats.layout import Described
 from lithograph.formats.moment import check_moment
 from lithograph.formats.properties import check_encoded, decode_properties
-from lithograph.formats.text import TEXT_SIZE_MAX
 
 NO_MOMENT: Final = -(2**63)
 """In place of a time: there is none (a bound is open, or `created_at` is back to its default)."""
@@ -32,10 +31,6 @@ def _read_map(cursor: Cursor) -> bytes:
     return check_encoded(cursor.blob(), start)
 
 
-def _read_keys(cursor: Cursor) -> tuple[str, ...]:
-    return cursor.texts()
-
-
 @dataclass(frozen=True, slots=True)
 class Codec:
     """How one kind of optional value is written, read and shown."""
@@ -48,11 +43,9 @@ class Codec:
 CODECS: Final = {
     "u32": Codec(encode_u32, Cursor.u32),
     "time": Codec(encode_i64, _read_moment),
-    "texts": Codec(encode_texts, _read_keys),
+    "texts": Codec(encode_texts, Cursor.texts),
     "map": Codec(encode_blob, _read_map, decode_properties),
 }
-
-assert TEXT_SIZE_MAX < 2**32
 
 
 @dataclass(frozen=True, slots=True)

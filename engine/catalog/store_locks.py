@@ -35,10 +35,15 @@ class StoreLocks:
             self._commit.release()
 
     @contextmanager
-    def publish(self) -> Iterator[None]:
-        """Hold the publish lock; LockedError if another process does for too long."""
+    def publish(self, timeout_s: float | None = None) -> Iterator[None]:
+        """Hold the publish lock; LockedError if another process does for too long.
+
+        timeout_s : None stands for the `lock_timeout` the store was opened with.
+        """
         try:
-            self._publish.acquire(exclusive=True, timeout_s=self.timeout_s)
+            self._publish.acquire(
+                exclusive=True, timeout_s=self.timeout_s if timeout_s is None else timeout_s
+            )
             yield
         finally:
             self._publish.release()

@@ -120,9 +120,8 @@ def leave_store(
 
 def _mark_clean(files: Files, locks: StoreLocks, journal: Journal) -> None:
     """Note in CURRENT that the whole log is synced: the next opening has nothing to copy."""
-    timeout_s, locks.timeout_s = locks.timeout_s, 0
     try:
-        with locks.publish():
+        with locks.publish(timeout_s=0):
             if not locks.open.try_acquire(exclusive=True):
                 return
             journal.refresh()
@@ -137,8 +136,6 @@ def _mark_clean(files: Files, locks: StoreLocks, journal: Journal) -> None:
                 )
     except LockedError:
         pass  # Somebody is joining or leaving: the end of the log is theirs to mark.
-    finally:
-        locks.timeout_s = timeout_s
 
 
 def store_exists(files: Files) -> StoreExistsError:

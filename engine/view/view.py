@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from lithograph.errors import CorruptionError, InvalidArgumentError, NodeNotFoundError
-from lithograph.formats.file_names import FILE_NUMBER_END
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.text import check_name, check_text
 from lithograph.ids import ID_END
@@ -29,7 +28,8 @@ DIRECTIONS: Final = {
     "in": (Direction.IN,),
     "both": (Direction.OUT, Direction.IN),
 }
-COUNT_END: Final = FILE_NUMBER_END
+COUNT_END: Final = 10**16
+"""Limits and hops are below this, far from what `islice` cannot count."""
 
 
 class View:
