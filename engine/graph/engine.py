@@ -12,6 +12,7 @@ from lithograph.files import Files
 from lithograph.maintenance.creation import check_directory, is_unfinished, prepare_locks
 from lithograph.maintenance.session import join_store, leave_store, no_store, store_exists
 from lithograph.options import Options
+from lithograph.segments.layer import Layers
 from lithograph.transaction.committer import Committer
 from lithograph.view.view import View
 
@@ -96,7 +97,7 @@ class Engine:
         memtable = self.journal.memtable
         sequence = self.journal.published
         return View(
-            (memtable,),
+            Layers((memtable,), (memtable,)),
             sequence,
             memtable.types.names.__getitem__,
             memtable.types.code,

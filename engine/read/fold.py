@@ -12,11 +12,8 @@ from lithograph.formats.operations import AdjacentEdge
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.properties import EMPTY
 from lithograph.ids import ABSENT
-from lithograph.segments.layer import EdgeEntry, Layer
-from lithograph.segments.version import EdgeVersion, NodeVersion, visible, visible_down_to_full
-
-Layers = Sequence[Layer]
-"""Newest first."""
+from lithograph.segments.layer import Layers
+from lithograph.segments.version import EdgeVersion, NodeVersion
 
 
 class NodeState(NamedTuple):
@@ -50,7 +47,7 @@ class EdgeState(NamedTuple):
 
 def find_name(layers: Layers, name: str, sequence: int) -> int | None:
     """Return the id of a live node, or None."""
-    for layer in layers:
+    for layer in layers.names:
         node_id = layer.find_name(name, sequence)
         if node_id is not None:
             return node_id if node_id != ABSENT else None
@@ -59,28 +56,31 @@ def find_name(layers: Layers, name: str, sequence: int) -> int | None:
 
 def name_of(layers: Layers, node_id: int) -> str:
     """Return the name of a node that the caller knows to exist, dead or alive."""
-    for layer in layers:
-        name = layer.name_of(node_id)
-        if name is not None:
-            return name
+    for layer in layers.graph:
+        if layer.first_id <= node_id:
+            name = layer.name_of(node_id)
+            if name is not None:
+                return name
     raise CorruptionError(f"node {node_id} has edges or changes, and no name")
 
 
 def is_live(layers: Layers, node_id: int, sequence: int) -> bool:
     """Return whether the view sees the node."""
-    for layer in layers:
+    for layer in layers.graph:
         versions = layer.node_versions(node_id, sequence)
         if versions:
             return versions[0].change is not None
+        if layer.first_id <= node_id:
+            break
     return False
 
 
 def fold_node(layers: Layers, node_id: int, sequence: int) -> NodeState | None:
     """Return the node as the view sees it, or None. Cost: O(its relative versions)."""
     found: list[NodeVersion] = []
-    for layer in layers:
+    for layer in layers.graph:
         found += layer.node_versions(node_id, sequence)
-        if found and (found[-1].full or found[-1].change is None):
+        if (found and (found[-1].full or found[-1].change is None)) or layer.first_id <= node_id:
             break
     if not found or found[0].change is None:
         return None
@@ -113,39 +113,42 @@ def find_edge(
     layers: Layers, source: int, adjacent: AdjacentEdge, sequence: int
 ) -> EdgeState | None:
     """Return one edge as the view sees it, or None if it does not."""
-    entries = [entry for layer in layers if (entry := layer.edge(source, adjacent)) is not None]
-    return fold_edge(entries, sequence)
-
-
-def fold_edge(entries: Sequence[EdgeEntry], sequence: int) -> EdgeState | None:
-    """Return what the entries of one edge, newest layer first, amount to; None if it is dead."""
     found: list[EdgeVersion] = []
-    for entry in entries:
-        found += visible_down_to_full(entry.versions, sequence)
-        if found and (found[-1].full or found[-1].change is None):
+    # Only layers as new as the younger end can know the edge.
+    youngest = max(source, adjacent[1])
+    for layer in layers.graph:
+        found += layer.edge_versions(source, adjacent, sequence)
+        if (found and (found[-1].full or found[-1].change is None)) or layer.first_id <= youngest:
             break
+    return fold_edge(source, adjacent, found)
+
+
+def fold_edge(
+    source: int, adjacent: AdjacentEdge, found: Sequence[EdgeVersion]
+) -> EdgeState | None:
+    """Return what the versions of one edge, newest first, amount to; None if it is dead."""
     if not found or found[0].change is None:
         return None
-    base, edge = found[-1], entries[0]
+    base = found[-1]
     patch = base.change
     if patch is None or not base.full:
         raise CorruptionError(
-            f"the edge {edge.source} -> {edge.target} was changed by commit {base.sequence}, "
-            "never made"
+            f"the edge {source} -> {adjacent[1]} was changed by commit {base.sequence}, never made"
         )
     for version in reversed(found[:-1]):
         assert version.change is not None
         patch = patch.then(version.change)
-    return _edge_state(edge, patch, base.born)
+    return _edge_state(source, adjacent, patch, base.born)
 
 
-def _edge_state(edge: EdgeEntry, patch: EdgePatch, born: int) -> EdgeState:
+def _edge_state(source: int, adjacent: AdjacentEdge, patch: EdgePatch, born: int) -> EdgeState:
+    type_code, target, key = adjacent
     created_at = patch.created_at
     return EdgeState(
-        edge.source,
-        edge.target,
-        edge.type_code,
-        edge.key,
+        source,
+        target,
+        type_code,
+        key,
         born if created_at is None or created_at == NO_MOMENT else created_at,
         NO_MOMENT if patch.valid_from is None else patch.valid_from,
         NO_MOMENT if patch.valid_to is None else patch.valid_to,
@@ -157,7 +160,7 @@ def _edge_state(edge: EdgeEntry, patch: EdgePatch, born: int) -> EdgeState:
 def node_changed_at(layers: Layers, node_id: int, sequence: int) -> int:
     """Return the sequence of the newest commit up to `sequence` that touched the node; 0 if
     none."""
-    for layer in layers:
+    for layer in layers.graph:
         versions = layer.node_versions(node_id, sequence)
         if versions:
             return versions[0].sequence
@@ -167,9 +170,8 @@ def node_changed_at(layers: Layers, node_id: int, sequence: int) -> int:
 def edge_changed_at(layers: Layers, source: int, adjacent: AdjacentEdge, sequence: int) -> int:
     """Return the sequence of the newest commit up to `sequence` that touched the edge; 0 if
     none."""
-    for layer in layers:
-        entry = layer.edge(source, adjacent)
-        version = visible(entry.versions, sequence) if entry is not None else None
-        if version is not None:
-            return version.sequence
+    for layer in layers.graph:
+        versions = layer.edge_versions(source, adjacent, sequence)
+        if versions:
+            return versions[0].sequence
     return 0

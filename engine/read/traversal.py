@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lithograph.read.fold import Layers
 from lithograph.read.neighbors import TypeCodes, neighbor_list
-from lithograph.segments.layer import Direction
+from lithograph.segments.layer import Direction, Layers
 
 
 def k_hop(

@@ -16,7 +16,8 @@ from lithograph.formats.node_patch import NodePatch
 class NodeVersion(NamedTuple):
     """What a commit made of a node.
 
-    time, born : µs since 1970 UTC, of this commit and (full ones only) of the one that made it.
+    time : µs since 1970 UTC, of this commit.
+    born, born_sequence : time and sequence of the commit that made the node; full versions only.
     """
 
     sequence: int
@@ -24,6 +25,7 @@ class NodeVersion(NamedTuple):
     change: NodePatch | None
     full: bool
     born: int = 0
+    born_sequence: int = 0
 
 
 class EdgeVersion(NamedTuple):
@@ -34,6 +36,7 @@ class EdgeVersion(NamedTuple):
     change: EdgePatch | None
     full: bool
     born: int = 0
+    born_sequence: int = 0
 
 
 AnyVersion = TypeVar("AnyVersion", NodeVersion, EdgeVersion)

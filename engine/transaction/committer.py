@@ -25,7 +25,7 @@ from lithograph.errors import (
 from lithograph.formats.moment import MOMENT_MAX, decode_moment
 from lithograph.formats.operations import DeleteNode, Operation, encode_operation
 from lithograph.options import Options
-from lithograph.read.fold import Layers
+from lithograph.segments.layer import Layers
 from lithograph.transaction.intents import Intents
 from lithograph.transaction.reads_made import ReadsMade
 from lithograph.transaction.resolve import Resolver
@@ -214,7 +214,7 @@ class _Stage:
     """The newest state as the next transaction of a group will find it."""
 
     def __init__(self, memtable: Memtable, sequence: int, time: int) -> None:
-        self.layers: Layers = (memtable,)
+        self.layers = Layers((memtable,), (memtable,))
         self.sequence = sequence
         self.time = time
         self.next_id = memtable.next_id
@@ -233,7 +233,7 @@ class _Stage:
                 next_id=self.next_id,
                 types=self._memtable.types.names,
             )
-            self.layers = (scratch, self._memtable)
+            self.layers = Layers((scratch, *self.layers.names), (scratch, *self.layers.graph))
             self.type_code = scratch.types.code
         scratch.apply(commit.sequence, commit.time, commit.operations)
         self.sequence, self.time = commit.sequence, commit.time

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from lithograph.errors import ConflictError
 from lithograph.read.fold import (
-    Layers,
     edge_changed_at,
     find_edge,
     find_name,
     node_changed_at,
 )
+from lithograph.segments.layer import Layers
 from lithograph.transaction.intents import EdgeName
 
 

@@ -23,9 +23,9 @@ from lithograph.formats.operations import (
 )
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.properties import EMPTY
-from lithograph.read.fold import EdgeState, Layers, find_edge, find_name
+from lithograph.read.fold import EdgeState, find_edge, find_name
 from lithograph.read.neighbors import live_edges
-from lithograph.segments.layer import Direction
+from lithograph.segments.layer import Direction, Layers
 from lithograph.transaction.intents import EdgeIntent, EdgeName, Intents, NodeIntent
 
 

@@ -16,7 +16,7 @@ from lithograph.errors import InvalidArgumentError, NodeNotFoundError
 from lithograph.formats.moment import encode_moment
 from lithograph.formats.text import check_name, check_short_text, check_text
 from lithograph.ids import ABSENT
-from lithograph.read.neighbors import neighbor_list
+from lithograph.read.neighbors import degree, neighbor_list
 from lithograph.read.records import Edge, Node
 from lithograph.read.traversal import k_hop
 from lithograph.view.view import View, parse_count, parse_direction, parse_id
@@ -158,12 +158,13 @@ class Reads(ABC):
         ------
         NodeNotFoundError
 
-        Cost: O(edges of the node).
+        Cost: O(layers) for one direction and all types, as long as the node's edges were only
+        added; else O(edges of the node).
         """
         view = self._view()
         directions, codes = parse_direction(direction), view.codes(types)
         node_id = view.require(name)
-        return len(neighbor_list(view.layers, node_id, directions, codes, view.sequence))
+        return degree(view.layers, node_id, directions, codes, view.sequence)
 
     def neighbors(self, name: str, direction: str = "out", types: Types = None) -> list[str]:
         """Return the neighbor's name for each edge of the node, by (type code, neighbor id, key).

@@ -11,7 +11,6 @@ from lithograph.formats.text import check_name, check_text
 from lithograph.ids import ID_END
 from lithograph.read.fold import (
     EdgeState,
-    Layers,
     find_edge,
     find_name,
     fold_node,
@@ -21,7 +20,7 @@ from lithograph.read.fold import (
 from lithograph.read.name_scan import scan_names
 from lithograph.read.neighbors import TypeCodes, edge_states, source_ids
 from lithograph.read.records import Edge, Node
-from lithograph.segments.layer import Direction
+from lithograph.segments.layer import Direction, Layers
 
 DIRECTIONS: Final = {
     "out": (Direction.OUT,),

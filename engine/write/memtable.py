@@ -30,9 +30,10 @@ from lithograph.formats.operations import (
     UpdateNode,
 )
 from lithograph.ids import ABSENT
-from lithograph.segments.layer import Direction, EdgeEntry
-from lithograph.segments.version import EdgeVersion, NodeVersion, visible_down_to_full
+from lithograph.segments.layer import Direction
+from lithograph.segments.version import EdgeVersion, NodeVersion, visible, visible_down_to_full
 from lithograph.write.commit_table import CommitTable
+from lithograph.write.memtable_entries import AdjacencyList, EdgeEntry, NodeEntry
 from lithograph.write.name_order import NameOrder
 from lithograph.write.type_table import TypeTable
 
@@ -40,44 +41,12 @@ _FOLD_FROM = 8
 """Relative versions on top of each other before a reader folds them into a full one."""
 
 
-class _NodeEntry:
-    """One node in this layer; `name` is None where only an older layer knows it."""
-
-    __slots__ = ("name", "versions")
-
-    def __init__(self, name: str | None) -> None:
-        self.name = name
-        self.versions: list[NodeVersion] = []
-
-
-class _AdjacencyList:
-    """The edges of one node in one direction; sorted when asked, again when it has grown."""
-
-    __slots__ = ("_ordered", "entries")
-
-    def __init__(self) -> None:
-        self.entries: dict[AdjacentEdge, EdgeEntry] = {}
-        self._ordered: list[tuple[AdjacentEdge, EdgeEntry]] = []
-
-    def ordered(self) -> list[tuple[AdjacentEdge, EdgeEntry]]:
-        ordered = self._ordered
-        # Entries are never removed, so an equal length means equal contents.
-        if len(ordered) != len(self.entries):
-            ordered = sorted(list(self.entries.items()), key=_adjacent)
-            self._ordered = ordered
-        return ordered
-
-
-def _adjacent(item: tuple[AdjacentEdge, EdgeEntry]) -> AdjacentEdge:
-    return item[0]
-
-
 def _sequence(version: NodeVersion) -> int:
     return version.sequence
 
 
 class Memtable:
-    """The newest layer; implements `segments.layer.Layer`.
+    """The newest layer; implements `segments.layer.NameLayer` and `GraphLayer`.
 
     Attributes
     ----------
@@ -100,11 +69,13 @@ class Memtable:
         self.commits = CommitTable(
             sequence, commit_time, node_count, edge_count, next_id, len(types)
         )
+        self.first_id = next_id
         self.version_count = 0
         self._names: dict[str, list[tuple[int, int]]] = {}
         self._order = NameOrder()
-        self._nodes: dict[int, _NodeEntry] = {}
-        self._adjacency: tuple[dict[int, _AdjacencyList], dict[int, _AdjacencyList]] = ({}, {})
+        self._nodes: dict[int, NodeEntry] = {}
+        self._adjacency: tuple[dict[int, AdjacencyList], dict[int, AdjacencyList]] = ({}, {})
+        self._sources: list[int] = []
 
     @property
     def next_id(self) -> int:
@@ -135,19 +106,65 @@ class Memtable:
             found = [self._fold(entry.versions, found)]
         return found
 
-    def adjacency(self, node_id: int, direction: Direction) -> list[tuple[AdjacentEdge, EdgeEntry]]:
+    def adjacency(
+        self, node_id: int, direction: Direction, sequence: int
+    ) -> list[tuple[AdjacentEdge, bool]]:
         edges = self._adjacency[direction].get(node_id)
-        return edges.ordered() if edges is not None else []
+        if edges is None:
+            return []
+        found = []
+        for adjacent, entry in edges.ordered():
+            versions = entry.versions
+            # Most edges have one version, which the view sees.
+            if len(versions) == 1 and versions[0].sequence <= sequence:
+                found.append((adjacent, versions[0].change is not None))
+            elif (newest := visible(versions, sequence)) is not None:
+                found.append((adjacent, newest.change is not None))
+        return found
 
-    def edge(self, source: int, adjacent: AdjacentEdge) -> EdgeEntry | None:
+    def out_edges(
+        self, node_id: int, sequence: int
+    ) -> list[tuple[AdjacentEdge, list[EdgeVersion]]]:
+        edges = self._adjacency[Direction.OUT].get(node_id)
+        if edges is None:
+            return []
+        folded = (
+            (adjacent, visible_down_to_full(entry.versions, sequence))
+            for adjacent, entry in edges.ordered()
+        )
+        return [(adjacent, versions) for adjacent, versions in folded if versions]
+
+    def edge_versions(
+        self, source: int, adjacent: AdjacentEdge, sequence: int
+    ) -> list[EdgeVersion]:
         edges = self._adjacency[Direction.OUT].get(source)
-        return edges.entries.get(adjacent) if edges is not None else None
+        entry = edges.entries.get(adjacent) if edges is not None else None
+        return visible_down_to_full(entry.versions, sequence) if entry is not None else []
+
+    def degree(self, node_id: int, direction: Direction, sequence: int) -> int | None:
+        edges = self._adjacency[direction].get(node_id)
+        if edges is None:
+            return 0
+        count = 0
+        for entry in list(edges.entries.values()):
+            versions = entry.versions
+            newest = visible(versions, sequence)
+            if newest is None:
+                continue
+            if not versions[0].full:
+                return None
+            count += newest.change is not None
+        return count
 
     def names_after(self, start: str, after: bool, count: int) -> list[str]:
         return self._order.page(start, after, count)
 
-    def sources(self) -> Sequence[int]:
-        return sorted(list(self._adjacency[Direction.OUT]))
+    def sources(self, start: int, count: int) -> Sequence[int]:
+        sources = self._adjacency[Direction.OUT]
+        if len(sources) != len(self._sources):
+            self._sources = sorted(list(sources))
+        low = bisect_left(self._sources, start)
+        return self._sources[low : low + count]
 
     # Writing -----------------------------------------------------------------------------------
 
@@ -196,7 +213,7 @@ class Memtable:
         self, node_id: int, name: str, sequence: int, time: int, patch: NodePatch
     ) -> None:
         entry = self._node_entry(node_id, name)
-        self._push_node(entry, NodeVersion(sequence, time, patch, True, time))
+        self._push_node(entry, NodeVersion(sequence, time, patch, True, time, sequence))
         self._push_name(name, sequence, node_id)
 
     def _delete_node(self, operation: DeleteNode, sequence: int, time: int) -> int:
@@ -213,13 +230,13 @@ class Memtable:
         self._push_name(name, sequence, ABSENT)
         return len(outgoing) + len(incoming) - loops
 
-    def _node_entry(self, node_id: int, name: str | None) -> _NodeEntry:
+    def _node_entry(self, node_id: int, name: str | None) -> NodeEntry:
         entry = self._nodes.get(node_id)
         if entry is None:
-            entry = self._nodes[node_id] = _NodeEntry(name)
+            entry = self._nodes[node_id] = NodeEntry(name)
         return entry
 
-    def _push_node(self, entry: _NodeEntry, version: NodeVersion) -> None:
+    def _push_node(self, entry: NodeEntry, version: NodeVersion) -> None:
         versions = entry.versions
         if not versions or versions[-1].sequence < version.sequence:
             versions.append(version)
@@ -247,15 +264,16 @@ class Memtable:
     ) -> None:
         entry = self._edge_entry(source, adjacent)
         versions = entry.versions
-        born = time
+        born, born_sequence = time, sequence
         if versions:
             newest = versions[-1]
             if newest.sequence >= sequence:
                 return
             if patch is not None and not full and newest.change is not None and newest.full:
                 # Edges are small: a change of a known edge is kept whole, so no reader folds.
-                patch, full, born = newest.change.then(patch), True, newest.born
-        versions.append(EdgeVersion(sequence, time, patch, full, born))
+                patch, full = newest.change.then(patch), True
+                born, born_sequence = newest.born, newest.born_sequence
+        versions.append(EdgeVersion(sequence, time, patch, full, born, born_sequence))
         self.version_count += 1
 
     def _edge_entry(self, source: int, adjacent: AdjacentEdge) -> EdgeEntry:
@@ -270,11 +288,11 @@ class Memtable:
             out.entries[adjacent] = entry
         return entry
 
-    def _list(self, direction: Direction, node_id: int) -> _AdjacencyList:
+    def _list(self, direction: Direction, node_id: int) -> AdjacencyList:
         lists = self._adjacency[direction]
         found = lists.get(node_id)
         if found is None:
-            found = lists[node_id] = _AdjacencyList()
+            found = lists[node_id] = AdjacencyList()
         return found
 
     @staticmethod
@@ -288,7 +306,9 @@ class Memtable:
             assert version.change is not None
             patch = patch.then(version.change)
         newest = found[0]
-        folded = NodeVersion(newest.sequence, newest.time, patch, True, base.born)
+        folded = NodeVersion(
+            newest.sequence, newest.time, patch, True, base.born, base.born_sequence
+        )
         # Storing an equal version in place is safe beside readers and the writer, who only appends.
         versions[bisect_left(versions, newest.sequence, key=_sequence)] = folded
         return folded
