@@ -15,6 +15,7 @@ from lithograph.formats.layout import Buffer
 
 _U32: Final = struct.Struct("<I")
 _I64: Final = struct.Struct("<q")
+_U64: Final = struct.Struct("<Q")
 
 encode_u32 = _U32.pack
 encode_i64 = _I64.pack
@@ -98,6 +99,28 @@ class Cursor:
 
     def i64(self) -> int:
         value: int = _I64.unpack_from(self.data, self.take(8))[0]
+        return value
+
+    def u64(self) -> int:
+        value: int = _U64.unpack_from(self.data, self.take(8))[0]
+        return value
+
+    def varint(self, value_end: int = 2**64) -> int:
+        """Read an integer below `value_end` (see `formats.varint`)."""
+        start = self.offset
+        value = shift = 0
+        while True:
+            byte = self.u8()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+            if shift >= 7 * 10:
+                raise CorruptionError("a varint is longer than 10 bytes", offset=start)
+        if byte == 0 and shift:
+            raise CorruptionError("a varint is longer than it needs to be", offset=start)
+        if value >= value_end:
+            raise CorruptionError(f"{value} is not below {value_end}", offset=start)
         return value
 
     def blob(self) -> bytes:

@@ -19,6 +19,9 @@ LOCKS_DIRECTORY: Final = "locks"
 LOCK_OPEN: Final = "locks/open"
 LOCK_COMMIT: Final = "locks/commit"
 LOCK_PUBLISH: Final = "locks/publish"
+LOCK_FLUSH: Final = "locks/flush"
+LOCK_COMPACT: Final = "locks/compact"
+PINS_DIRECTORY: Final = "locks/pins"
 
 DIRECTORIES: Final = (LOCKS_DIRECTORY, MANIFEST_DIRECTORY, WAL_DIRECTORY)
 """Made when a store is created; `names` and `partitions` when they are first needed."""
@@ -30,10 +33,22 @@ ENTRIES: Final = frozenset(
 
 FILE_NUMBER_END: Final = 10**16
 
-_NUMBERED: Final = re.compile(r"([0-9]{8,16})\.(manifest|wal|run|seg|his)")
+PARTITION_PATTERN: Final = (
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-[0-3][0-9]"  # A day,
+    r"|[0-9]{4}-(?:0[1-9]|1[0-2])"  # a month,
+    r"|[0-9]{4}-Q[1-4]"  # a quarter,
+    r"|[0-9]{4}"  # a year,
+    r"|[0-9]{4}-to-[0-9]{4}"  # several years, both included.
+)
+_PARTITION: Final = re.compile(PARTITION_PATTERN)
+_NUMBERED: Final = re.compile(r"([0-9]{8,16})\.(manifest|wal|run|seg|his|spool)")
+_PIN: Final = re.compile(r"[0-9a-f]{16}\.pin")
 _KNOWN: Final = re.compile(
-    r"CURRENT|shared\.map|locks/(?:open|commit|publish)"
+    r"CURRENT|shared\.map|locks/(?:open|commit|publish|flush|compact)"
+    r"|locks/pins/[0-9a-f]{16}\.pin"
     r"|manifest/[0-9]{8,16}\.manifest|wal/[0-9]{8,16}\.wal"
+    r"|names/[0-9]{8,16}\.(?:run|spool)"
+    rf"|partitions/(?:{PARTITION_PATTERN})/[0-9]{{8,16}}\.(?:seg|his)"
 )
 
 
@@ -55,6 +70,55 @@ def wal_name(number: int) -> str:
     """
     assert 0 < number < FILE_NUMBER_END
     return f"{WAL_DIRECTORY}/{number:08}.wal"
+
+
+def run_name(number: int) -> str:
+    """Return the path of a run of the name index, relative to the store.
+
+    >>> run_name(12)
+    'names/00000012.run'
+    """
+    assert 0 < number < FILE_NUMBER_END
+    return f"{NAMES_DIRECTORY}/{number:08}.run"
+
+
+def spool_name(number: int) -> str:
+    """Return the path of a file that a writer keeps its notes in until it is done."""
+    assert 0 < number < FILE_NUMBER_END
+    return f"{NAMES_DIRECTORY}/{number:08}.spool"
+
+
+def segment_name(partition: str, number: int) -> str:
+    """Return the path of a segment, relative to the store.
+
+    >>> segment_name("2026-11", 31)
+    'partitions/2026-11/00000031.seg'
+    """
+    assert is_partition(partition)
+    assert 0 < number < FILE_NUMBER_END
+    return f"{PARTITIONS_DIRECTORY}/{partition}/{number:08}.seg"
+
+
+def history_name(partition: str, number: int) -> str:
+    """Return the path of the history beside a segment, relative to the store."""
+    assert is_partition(partition)
+    assert 0 < number < FILE_NUMBER_END
+    return f"{PARTITIONS_DIRECTORY}/{partition}/{number:08}.his"
+
+
+def pin_name(identity: int) -> str:
+    """Return the path of a process's pin; `identity` is a random u64."""
+    return f"{PINS_DIRECTORY}/{identity:016x}.pin"
+
+
+def is_partition(entry: str) -> bool:
+    """Return whether a directory entry is the name of a partition (SPEC.md, section 2)."""
+    return _PARTITION.fullmatch(entry) is not None
+
+
+def is_pin(entry: str) -> bool:
+    """Return whether a directory entry is the name of a pin."""
+    return _PIN.fullmatch(entry) is not None
 
 
 def file_number(entry: str, kind: str) -> int | None:

@@ -16,7 +16,13 @@ from lithograph.errors import ChecksumError, CorruptionError, TruncatedError
 from lithograph.formats.cursor import Cursor, encode_text
 from lithograph.formats.file_header import HEADER, HEADER_SIZE, FileHeader, FileKind
 from lithograph.formats.layout import Buffer, Described, Field, Layout
-from lithograph.formats.moment import check_moment
+from lithograph.formats.manifest_entries import (
+    RUN_ENTRY,
+    SEGMENT_ENTRY,
+    RunEntry,
+    SegmentEntry,
+)
+from lithograph.formats.moment import MOMENT_MIN, check_moment
 from lithograph.formats.text import TEXT_SIZE_MAX
 from lithograph.ids import ID_END, SEQUENCE_END
 
@@ -31,9 +37,11 @@ MANIFEST: Final = Layout(
     Field("node_count", "Q", "live nodes at that commit"),
     Field("edge_count", "Q", "live edges at that commit"),
     Field("type_count", "I", "texts that follow: the type names, by code"),
-    Field("run_count", "I", "entries of name runs that follow the types: zero in version 0"),
-    Field("segment_count", "I", "entries of segments that follow the runs: zero in version 0"),
+    Field("run_count", "I", "entries of runs (5.1) that follow the types, oldest first"),
+    Field("segment_count", "I", "entries of segments (5.1) that follow the runs, oldest first"),
     Field("reserved", "4s", "zero"),
+    Field("floor_sequence", "Q", "the oldest commit as of which the store can still be read"),
+    Field("floor_time", "q", "µs since 1970 UTC, of that commit; 0 with floor_sequence 0"),
 )
 _CHECKSUM_SIZE: Final = 8
 MANIFEST_SIZE_MIN: Final = HEADER_SIZE + MANIFEST.size + _CHECKSUM_SIZE
@@ -53,6 +61,10 @@ class Manifest:
     node_count: int = 0
     edge_count: int = 0
     types: tuple[str, ...] = ()
+    runs: tuple[RunEntry, ...] = ()
+    segments: tuple[SegmentEntry, ...] = ()
+    floor_sequence: int = 0
+    floor_time: int = 0
 
     def encode(self, store_uuid: bytes, file_number: int) -> bytes:
         """Return the whole file."""
@@ -69,10 +81,14 @@ class Manifest:
                     node_count=self.node_count,
                     edge_count=self.edge_count,
                     type_count=len(self.types),
-                    run_count=0,
-                    segment_count=0,
+                    run_count=len(self.runs),
+                    segment_count=len(self.segments),
+                    floor_sequence=self.floor_sequence,
+                    floor_time=self.floor_time,
                 ),
                 *map(encode_text, self.types),
+                *(run.encode() for run in self.runs),
+                *(segment.encode() for segment in self.segments),
             )
         )
         return checked + xxhash.xxh64_intdigest(checked).to_bytes(8, "little")
@@ -101,16 +117,60 @@ class Manifest:
         values = MANIFEST.decode(data, HEADER_SIZE)
         cursor = Cursor(data, HEADER_SIZE + MANIFEST.size, end)
         type_count = values.pop("type_count")
-        if values.pop("run_count") or values.pop("segment_count"):
-            raise CorruptionError("version 0 has neither runs nor segments", offset=HEADER_SIZE)
+        run_count, segment_count = values.pop("run_count"), values.pop("segment_count")
         if type_count * 4 > end - cursor.offset:
             raise TruncatedError(f"{type_count} types are announced", offset=cursor.offset)
         types = tuple([cursor.text(TEXT_SIZE_MAX) for _ in range(type_count)])
-        cursor.finish("manifest")
+        entries = cursor.offset
+        entries_size = run_count * RUN_ENTRY.size + segment_count * SEGMENT_ENTRY.size
+        if entries_size != end - entries:
+            raise TruncatedError(
+                f"{run_count} runs and {segment_count} segments are announced", offset=entries
+            )
+        segments_start = entries + run_count * RUN_ENTRY.size
+        runs = [
+            RunEntry.decode(data, start) for start in range(entries, segments_start, RUN_ENTRY.size)
+        ]
+        segments = [
+            SegmentEntry.decode(data, start)
+            for start in range(segments_start, end, SEGMENT_ENTRY.size)
+        ]
         if len(set(types)) != len(types):
             raise CorruptionError("a type stands twice", offset=HEADER_SIZE + MANIFEST.size)
         _check_ranges(values)
-        return cls(types=types, **values)
+        manifest = cls(types=types, runs=tuple(runs), segments=tuple(segments), **values)
+        manifest._check_order(entries)
+        return manifest
+
+    def _check_order(self, offset: int) -> None:
+        """Raise CorruptionError unless the entries cover the commits as section 5 says."""
+        reached, next_id, time = 0, 0, MOMENT_MIN
+        for segment in self.segments:
+            if (segment.first_sequence, segment.first_id) != (reached + 1, next_id):
+                raise CorruptionError(
+                    f"segment {segment.number} begins at commit {segment.first_sequence} and id "
+                    f"{segment.first_id}, expected {reached + 1} and {next_id}",
+                    offset=offset,
+                )
+            if segment.first_time < time:
+                raise CorruptionError("commit times of segments run back", offset=offset)
+            reached, next_id, time = segment.last_sequence, segment.end_id, segment.last_time
+        if reached != self.last_sequence or (self.segments and next_id != self.next_id):
+            raise CorruptionError(
+                f"the segments end with commit {reached} and id {next_id}, the manifest says "
+                f"{self.last_sequence} and {self.next_id}",
+                offset=offset,
+            )
+        reached = 0
+        for run in self.runs:
+            if run.first_sequence <= reached:
+                raise CorruptionError("runs overlap", offset=offset)
+            reached = run.last_sequence
+        if reached > self.last_sequence or self.floor_sequence > self.last_sequence:
+            raise CorruptionError("an entry is newer than the newest commit", offset=offset)
+        numbers = [entry.number for entry in (*self.runs, *self.segments)]
+        if len(set(numbers)) != len(numbers) or max(numbers, default=0) >= self.next_file_number:
+            raise CorruptionError("a file number stands twice, or is not given yet", offset=offset)
 
 
 def hash_manifest(data: Buffer) -> bytes:
@@ -123,12 +183,14 @@ def describe_manifest(data: Buffer) -> Iterator[Described]:
     yield from HEADER.describe(data)
     yield from MANIFEST.describe(data, HEADER_SIZE)
     cursor = Cursor(data, HEADER_SIZE + MANIFEST.size, len(data) - _CHECKSUM_SIZE)
-    code = 0
-    while cursor.offset < cursor.end:
+    values = MANIFEST.decode(data, HEADER_SIZE)
+    for code in range(values["type_count"]):
         start = cursor.offset
         name = cursor.text(TEXT_SIZE_MAX)
         yield Described(start, cursor.offset - start, f"type {code}", name, "a type name")
-        code += 1
+    for layout, count in ((RUN_ENTRY, "run_count"), (SEGMENT_ENTRY, "segment_count")):
+        for _ in range(values[count]):
+            yield from layout.describe(data, cursor.take(layout.size))
     checksum = int.from_bytes(data[cursor.end :], "little")
     yield Described(cursor.end, 8, "checksum", checksum, "XXH64 of all bytes before it")
 
@@ -143,10 +205,12 @@ def _check_ranges(values: dict[str, int]) -> None:
         ("last_sequence", 0, SEQUENCE_END),
         ("node_count", 0, values["next_id"] + 1),
         ("edge_count", 0, SEQUENCE_END),
+        ("floor_sequence", 0, SEQUENCE_END),
     ):
         if not low <= values[name] < end:
             raise CorruptionError(
                 f"manifest: {name} is {values[name]}, not in [{low}, {end})",
                 offset=HEADER_SIZE + MANIFEST.offset_of[name],
             )
-    check_moment(values["last_commit_time"], HEADER_SIZE + MANIFEST.offset_of["last_commit_time"])
+    for name in ("last_commit_time", "floor_time"):
+        check_moment(values[name], HEADER_SIZE + MANIFEST.offset_of[name])

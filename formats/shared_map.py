@@ -32,7 +32,8 @@ SLOT: Final = Layout(
     Field("last_sequence", "Q", "of that record"),
     Field("last_commit_time", "q", "of that record, µs since 1970 UTC"),
     Field("flags", "Q", "bit 0: the next writer must start a new WAL before it commits"),
-    Field("reserved", "40s", "zero"),
+    Field("next_file_number", "Q", "no file of the store has this number or a higher one yet"),
+    Field("reserved", "32s", "zero"),
     Field("checksum", "Q", "XXH64 of the slot's other bytes"),
 )
 SLOT_SIZE: Final = SLOT.size
@@ -57,6 +58,7 @@ class SharedState:
     last_sequence: int
     last_commit_time: int
     flags: int = 0
+    next_file_number: int = 1
 
     @property
     def offset(self) -> int:
@@ -76,6 +78,7 @@ class SharedState:
             self.last_sequence,
             self.last_commit_time,
             self.flags,
+            self.next_file_number,
             b"",
             0,
         )[:-8]

@@ -8,6 +8,7 @@ from lithograph.formats.current import CurrentSlot
 from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.file_header import FileHeader, FileKind
 from lithograph.formats.manifest import Manifest, hash_manifest
+from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.operations import (
     DefineType,
@@ -21,6 +22,7 @@ from lithograph.formats.operations import (
 )
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.properties import encode_properties
+from lithograph.formats.sealed import SealedRef
 from lithograph.formats.shared_map import SharedState
 from lithograph.formats.wal_header import WAL_START, WalHeader
 from lithograph.formats.wal_record import WalRecord
@@ -78,15 +80,47 @@ FILE_HEADER: Final = FileHeader(FileKind.WAL, STORE_UUID, 7)
 MANIFEST: Final = Manifest(
     generation=3,
     first_wal_number=5,
-    next_file_number=9,
+    next_file_number=23,
     next_id=9,
     last_sequence=41,
     last_commit_time=MOMENT,
     node_count=8,
     edge_count=12,
     types=("Person", "knows"),
+    runs=(RunEntry(SealedRef(21, 12_480, bytes(range(32))), 1, 40, 10),),
+    segments=(
+        SegmentEntry(
+            SealedRef(19, 9_000, bytes(range(32, 64))),
+            SealedRef(19, 5_000, bytes(range(64, 96))),
+            partition="2026-Q3",
+            first_sequence=1,
+            last_sequence=30,
+            first_time=MOMENT - 10**13,
+            last_time=MOMENT - 9 * 10**12,
+            first_id=0,
+            end_id=7,
+            entry_count=17,
+            version_count=4,
+            sealed=True,
+        ),
+        SegmentEntry(
+            SealedRef(20, 8_000, bytes(range(96, 128))),
+            None,
+            partition="2026-11",
+            first_sequence=31,
+            last_sequence=41,
+            first_time=MOMENT - 10**6,
+            last_time=MOMENT,
+            first_id=7,
+            end_id=9,
+            entry_count=6,
+            superseding_count=1,
+        ),
+    ),
+    floor_sequence=3,
+    floor_time=MOMENT - 10**13 + 1,
 )
-MANIFEST_NUMBER: Final = 8
+MANIFEST_NUMBER: Final = 22
 CURRENT_SLOT: Final = CurrentSlot(
     STORE_UUID,
     turn=6,
@@ -124,4 +158,5 @@ SHARED_STATE: Final = SharedState(
     last_sequence=42,
     last_commit_time=MOMENT,
     flags=1,
+    next_file_number=23,
 )

@@ -1,0 +1,83 @@
+"""A slice: a contiguous range of commits, folded, on its way into a segment.
+
+A flush of the memtable and a merge of segments both offer one; `segment_writer` takes it. The end
+state of a node or an edge is what its versions in the slice amount to; its history is what the
+slice itself overwrote (`folding`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from lithograph.formats.operations import AdjacentEdge
+from lithograph.segments.version import EdgeVersion, NodeVersion
+
+
+class Mark(IntEnum):
+    """What the slice leaves of an edge; on disk in adjacency lists (SPEC.md, section 12.4).
+
+    GONE : only in history: made and ended by the slice; never on disk.
+    DEAD : a tombstone of an edge that an older layer may hold.
+    CHANGED : alive, and an older layer may hold it: a relative version, or made anew after its end.
+    MADE : alive, made by the slice; no older layer holds it alive.
+    """
+
+    GONE = 0
+    DEAD = 1
+    CHANGED = 2
+    MADE = 3
+
+
+class SliceEdge(NamedTuple):
+    """One edge, as its source sees it.
+
+    version : its end state; None exactly if `mark` is GONE.   history : oldest first.
+    """
+
+    adjacent: AdjacentEdge
+    mark: Mark
+    version: EdgeVersion | None
+    history: list[EdgeVersion]
+
+
+class Slice(Protocol):
+    """What a segment is made of.
+
+    Iterators are fresh on each call and ascend; every sequence in them is in the slice, and so is
+    `born_sequence` of every full version.
+
+    Attributes
+    ----------
+    first_sequence, last_sequence : both in the slice.
+    first_id, end_id : the ids born in it; it may also touch ids below.
+    """
+
+    @property
+    def first_sequence(self) -> int: ...
+
+    @property
+    def last_sequence(self) -> int: ...
+
+    @property
+    def first_id(self) -> int: ...
+
+    @property
+    def end_id(self) -> int: ...
+
+    def commits(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield (sequence, time, node count, edge count) for every sequence of the range."""
+
+    def names(self) -> Iterator[tuple[int, str]]:
+        """Yield the names of the ids born here; an id without one is nameless for good."""
+
+    def nodes(self) -> Iterator[tuple[int, NodeVersion | None, list[NodeVersion]]]:
+        """Yield (id, end state or None, history oldest first)."""
+
+    def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
+        """Yield (source, its edges ascending); lists are not empty."""
+
+    def incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, bool]]]]:
+        """Yield (target, its edges ascending): the same edges with the same marks, and whether
+        the edge has history. Lists are not empty."""
