@@ -23,10 +23,20 @@ class Tuning:
 
     wal_size_bytes_max : a commit that finds the log larger first starts a new log file.
     transaction_bytes_max : encoded size above which a transaction is refused.
+    memtable_size_bytes_max : memory that new commits take before they are flushed.
+    open_file_count_max : segments, histories and runs that are mapped at one time.
+    close_wal_bytes_max : log that the last process to close leaves behind; more is flushed.
+    background : flush and compact in a thread; without it, commits that need it do it themselves.
+    compaction : merge files after flushes; without it, only `compact()` does.
     """
 
     wal_size_bytes_max: int = 64 * 2**20
     transaction_bytes_max: int = 64 * 2**20
+    memtable_size_bytes_max: int = 32 * 2**20
+    open_file_count_max: int = 128
+    close_wal_bytes_max: int = 2**20
+    background: bool = True
+    compaction: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,8 @@ class Manifest:
             reached = run.last_sequence
         if reached > self.last_sequence or self.floor_sequence > self.last_sequence:
             raise CorruptionError("an entry is newer than the newest commit", offset=offset)
-        numbers = [entry.number for entry in (*self.runs, *self.segments)]
+        numbers = [run.number for run in self.runs]
+        numbers += [segment.number for segment in self.segments]
         if len(set(numbers)) != len(numbers) or max(numbers, default=0) >= self.next_file_number:
             raise CorruptionError("a file number stands twice, or is not given yet", offset=offset)
 

@@ -1,8 +1,7 @@
 """Split-block Bloom filters: which names a file may hold (SPEC.md, section 13.5).
 
-A filter answers "certainly not" or "perhaps", and one look-up touches one block of 32 bytes. Blocks,
-salts and hashing are those of Apache Parquet (parquet-format, BloomFilter.md), so its test vectors
-hold here.
+A filter answers "certainly not" or "perhaps", and one look-up touches one block of 32 bytes.
+Blocks, salts and hashing are those of Apache Parquet (parquet-format, BloomFilter.md).
 
 With c bits per name a block of 256 bits is hit by a Poisson-distributed number of names with mean
 256 / c, each of which sets one of the 32 bits of each of its 8 words; so an absent name passes with
@@ -35,7 +34,7 @@ SALTS: Final = (
 assert len(SALTS) == WORD_COUNT  # On disk; SPEC.md, section 13.5.
 
 BITS_PER_NAME: Final = 12
-"""p(12) = 0.48 %; ten bits would pass 1.2 %, sixteen 0.11 %."""
+"""p(12) = 0.54 %; ten bits would let 1.26 % pass, sixteen 0.13 %."""
 BLOCK_COUNT_MAX: Final = 2**31
 _U32_MASK: Final = 2**32 - 1
 
@@ -81,7 +80,7 @@ def false_positive_rate(bits_per_name: float) -> float:
     """Return p(c) from the head of this page: the share of absent names that pass.
 
     >>> round(false_positive_rate(12), 5)
-    0.00482
+    0.00542
     """
     mean = 8 * FILTER_BLOCK_SIZE / bits_per_name
     chance, total = math.exp(-mean), 0.0

@@ -32,6 +32,8 @@ def contents(path: Path) -> dict[str, Any]:
     """Return everything at a path: kind, mode, times of change and bytes of each entry."""
     found: dict[str, Any] = {}
     for entry in [path, *sorted(path.rglob("*"))]:
+        if entry.name == "pins":
+            continue  # Whoever reads a store leaves a pin there for as long as it does.
         status = entry.lstat()
         data: Any = None
         if entry.is_symlink():

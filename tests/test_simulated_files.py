@@ -24,10 +24,20 @@ from lithograph.errors import (
     LockedError,
     StorageError,
     StoreNotFoundError,
+    TruncatedError,
 )
-from lithograph.files import File, Files, Lock, OsFiles
+from lithograph.files import File, FileMap, Files, Lock, OsFiles
 from lithograph.files.protocol import failed
-from lithograph.formats.file_names import CURRENT, LOCK_OPEN, SHARED_MAP, manifest_name, wal_name
+from lithograph.formats.file_names import (
+    CURRENT,
+    LOCK_OPEN,
+    PINS_DIRECTORY,
+    SHARED_MAP,
+    manifest_name,
+    pin_name,
+    segment_name,
+    wal_name,
+)
 from lithograph.tools.testing.faulty_files import KINDS, Fault, FaultPlan, FaultyFiles
 from lithograph.tools.testing.inodes import Image
 from lithograph.tools.testing.power_cut import SECTOR_SIZE
@@ -40,6 +50,8 @@ from lithograph.tools.testing.simulated_files import (
 )
 
 WAL = wal_name(1)
+SEGMENT = segment_name("2026-11", 3)
+PARTITION = "partitions/2026-11"
 PAGE = 4096
 
 
@@ -61,6 +73,14 @@ def add_file(files: Files, name: str, data: bytes) -> File:
     file.sync_data()
     files.sync_directory(name.rpartition("/")[0])
     return file
+
+
+def add_partition(files: Files) -> None:
+    """Make a durable, empty partition."""
+    files.make_directory("partitions")
+    files.sync_directory("")
+    files.make_directory(PARTITION)
+    files.sync_directory("partitions")
 
 
 def read(disk: SimulatedDisk, name: str) -> bytes | None:
@@ -317,6 +337,65 @@ def test_lock_files_land_together_so_that_they_do_not_multiply_the_states() -> N
     assert len(crash(disk)) == 2
 
 
+def test_pins_do_not_multiply_the_states_for_nobody_lives_who_pinned() -> None:
+    disk, files = new_store()
+    files.make_directory(PINS_DIRECTORY)
+    files.sync_directory("locks")
+    for identity in (1, 2):
+        name = pin_name(identity)
+        assert files.lock(name, None).try_acquire(exclusive=True)
+        files.open(name, writable=True).write_at(0, b"pin")
+
+    (state,) = crash(disk)
+    assert state.process().entries(PINS_DIRECTORY) == []
+    assert disk.after_process_death().image() == disk.image()
+
+    state.process().create(pin_name(1)).write_at(0, b"new")
+
+    assert len(crash(state)) == 1
+
+
+def test_a_directory_in_a_directory_needs_a_sync_of_its_own_parent() -> None:
+    disk, files = new_store()
+    files.make_directory("partitions")
+    files.make_directory(PARTITION)
+    add_file(files, SEGMENT, b"data")
+    files.sync_directory("")
+    assert left_of(disk, SEGMENT) == {None, b"data"}
+
+    files.sync_directory("partitions")
+
+    assert left_of(disk, SEGMENT) == {b"data"}
+
+
+def test_an_unsynced_removal_of_a_directory_may_land_or_not() -> None:
+    disk, files = new_store()
+    add_partition(files)
+
+    assert files.remove_directory(PARTITION)
+    found = {tuple(state.process().entries("partitions")) for state in crash(disk)}
+    assert found == {(), ("2026-11",)}
+
+    files.sync_directory("partitions")
+    found = {tuple(state.process().entries("partitions")) for state in crash(disk)}
+    assert found == {()}
+
+
+def test_a_directory_removed_and_made_again_may_be_either_or_none() -> None:
+    """The old one comes back with the file in it, whose removal did not land."""
+    disk, files = new_store()
+    add_partition(files)
+    add_file(files, SEGMENT, b"old")
+    files.unlink(SEGMENT)
+    assert files.remove_directory(PARTITION)
+    files.make_directory(PARTITION)
+    add_file(files, segment_name("2026-11", 4), b"new")
+
+    found = left_of(disk, SEGMENT, segment_name("2026-11", 4))
+
+    assert found == {(b"old", None), (None, None), (None, b"new")}
+
+
 # --- The iterator of crash states
 
 
@@ -455,6 +534,7 @@ def test_crash_states_and_the_log_depend_on_nothing_but_the_seed() -> None:
 def test_a_killed_process_can_do_nothing_more() -> None:
     _, files = new_store()
     file = add_file(files, WAL, b"data")
+    mapped = files.map(WAL)
     lock = files.lock(LOCK_OPEN, files.pid)
     assert lock.try_acquire(exclusive=True)
     files.kill()
@@ -462,11 +542,16 @@ def test_a_killed_process_can_do_nothing_more() -> None:
     calls: dict[str, Callable[[], object]] = {
         "identity": files.identity,
         "exists": lambda: files.exists(WAL),
+        "free_bytes": files.free_bytes,
         "entries": lambda: files.entries(""),
         "make_directory": lambda: files.make_directory("names"),
+        "remove_directory": lambda: files.remove_directory(PARTITION),
         "sync_directory": lambda: files.sync_directory(""),
         "create": lambda: files.create(CURRENT),
         "open": lambda: files.open(WAL),
+        "map": lambda: files.map(WAL),
+        "read": lambda: mapped.read(0, 1),
+        "size of a map": mapped.size,
         "unlink": lambda: files.unlink(WAL),
         "lock": lambda: files.lock(LOCK_OPEN, 1),
         "read_at": lambda: file.read_at(0, 1),
@@ -483,7 +568,7 @@ def test_a_killed_process_can_do_nothing_more() -> None:
             call()
     assert not issubclass(ProcessKilled, Exception)
     # What closes on the way out of a dead process must not add errors of its own.
-    for close in (lock.close, file.close, files.abandon, files.close):
+    for close in (lock.close, file.close, mapped.close, files.abandon, files.close):
         close()
 
 
@@ -523,7 +608,9 @@ def test_what_a_dead_process_wrote_is_seen_and_may_still_be_lost() -> None:
 
 def steps(disk: SimulatedDisk, files: SimulatedFiles) -> Iterator[Callable[[], object]]:
     """Yield one call of every kind that changes the disk."""
-    yield lambda: files.make_directory("names")
+    files.make_directory("partitions")
+    yield lambda: files.make_directory(PARTITION)
+    yield lambda: files.remove_directory(PARTITION)
     yield lambda: files.create(WAL)
     file = files.open(WAL, writable=True)
     yield lambda: file.write_at(0, b"data")
@@ -542,8 +629,9 @@ def take(calls: Iterator[Callable[[], object]]) -> None:
         call()
 
 
-KINDS_OF_STEPS = ["mkdir", "create", "write", "truncate", "sync", "sync_directory", "unlink"]
-KINDS_OF_STEPS += ["create", "lock", "mkdir"]
+KINDS_OF_STEPS = ["mkdir", "mkdir", "rmdir", "create", "write", "truncate", "sync"]
+KINDS_OF_STEPS += ["sync_directory", "unlink", "create", "lock", "mkdir"]
+NAMES_OF_STEPS = ["partitions", PARTITION, PARTITION, *[WAL] * 4, "wal", WAL, *[LOCK_OPEN] * 2, ""]
 
 
 def test_the_hook_is_called_before_each_operation_with_its_kind_and_name() -> None:
@@ -558,11 +646,11 @@ def test_the_hook_is_called_before_each_operation_with_its_kind_and_name() -> No
     for step in steps(disk, files):
         count, before = len(seen), disk.image()
         step()
-        # The lock file is made before the step.
+        # What comes before the step, such as making the lock file, is not looked at.
         assert seen[count][3] == before
 
     assert [kind for kind, *_ in seen] == KINDS_OF_STEPS
-    assert [name for _, name, *_ in seen] == ["names", *[WAL] * 4, "wal", WAL, *[LOCK_OPEN] * 2, ""]
+    assert [name for _, name, *_ in seen] == NAMES_OF_STEPS
     assert [index for *_, index, _ in seen] == list(range(start, start + len(seen)))
     assert disk.log[start:] == [(kind, name) for kind, name, *_ in seen]
 
@@ -827,8 +915,8 @@ def test_a_fault_may_be_an_exception_instead_of_an_error_of_the_machine() -> Non
 @pytest.mark.parametrize("where", ["simulated", "machine"])
 def test_every_kind_of_call_can_fail_over_any_files(kind: str, where: str, tmp_path: Path) -> None:
     inner: Files = new_store()[1] if where == "simulated" else OsFiles(str(tmp_path))
-    inner.make_directory("wal")
-    inner.make_directory("locks")
+    for directory in ("wal", "locks", "partitions", PARTITION):
+        inner.make_directory(directory)
     files: Files = FaultyFiles(inner, FaultPlan(Fault({kind}, errno.EIO, is_sticky=True)))
     calls: list[tuple[str, Callable[[], object]]] = [
         ("create", lambda: files.create(CURRENT)),
@@ -836,11 +924,17 @@ def test_every_kind_of_call_can_fail_over_any_files(kind: str, where: str, tmp_p
         ("sync_directory", lambda: files.sync_directory("")),
         ("list", lambda: files.entries("")),
         ("look", lambda: files.exists(CURRENT)),
+        ("look", files.free_bytes),
         ("lock", lambda: files.lock(LOCK_OPEN, 1).try_acquire(exclusive=True)),
         ("open", lambda: files.open(SHARED_MAP)),
+        ("map", lambda: files.map(SHARED_MAP)),
+        ("rmdir", lambda: files.remove_directory(PARTITION)),
         ("unlink", lambda: files.unlink(SHARED_MAP)),
     ]
     inner.create(SHARED_MAP).close()
+    mapped = files.map(SHARED_MAP) if kind != "map" else None
+    if mapped is not None:
+        calls += [("read", lambda: mapped.read(0, 0)), ("look", mapped.size)]
     file = files.open(SHARED_MAP, writable=True) if kind != "open" else None
     if file is not None:
         calls = [
@@ -955,10 +1049,13 @@ def test_processes_see_what_the_others_wrote_at_once() -> None:
 def test_closed_files_cannot_be_used() -> None:
     _, files = new_store()
     file = add_file(files, WAL, b"data")
+    mapped = files.map(WAL)
     files.close()
     files.close()
 
     assert error_number(lambda: file.read_at(0, 1)) == errno.EBADF
+    assert error_number(lambda: mapped.read(0, 1)) == errno.EBADF
+    assert error_number(lambda: files.map(WAL)) == errno.EBADF
     assert error_number(lambda: files.open(WAL)) == errno.EBADF
 
 
@@ -970,10 +1067,11 @@ def test_every_process_has_a_number_of_its_own_unless_one_is_given() -> None:
 
 
 NAMES = st.sampled_from(
-    [CURRENT, SHARED_MAP, wal_name(1), wal_name(2), manifest_name(1), LOCK_OPEN]
+    [CURRENT, SHARED_MAP, wal_name(1), wal_name(2), manifest_name(1), SEGMENT, LOCK_OPEN]
 )
 DATA_NAMES = NAMES.filter(lambda name: name != LOCK_OPEN)
-DIRECTORIES = st.sampled_from(["wal", "manifest", "locks", "names"])
+PARTITIONS = st.sampled_from([PARTITION, "partitions/2026-12"])
+DIRECTORIES = st.sampled_from(["wal", "manifest", "locks", "names", "partitions"]) | PARTITIONS
 OFFSETS = st.integers(-1, 40)
 FILE_CALLS = st.one_of(
     st.tuples(st.just("read_at"), st.tuples(OFFSETS, st.integers(0, 40))),
@@ -981,8 +1079,13 @@ FILE_CALLS = st.one_of(
     st.tuples(st.just("truncate"), st.tuples(OFFSETS)),
     st.tuples(st.sampled_from(["size", "sync_data", "close"]), st.just(())),
 )
+MAP_CALLS = st.one_of(
+    st.tuples(st.just("read"), st.tuples(st.integers(0, 40), st.integers(0, 40))),
+    st.tuples(st.sampled_from(["size", "close"]), st.just(())),
+)
 DIRECTORY_CALLS = st.one_of(
-    st.tuples(st.sampled_from(["create", "open", "open_to_write"]), st.tuples(DATA_NAMES)),
+    st.tuples(st.sampled_from(["create", "open", "open_to_write", "map"]), st.tuples(DATA_NAMES)),
+    st.tuples(st.just("remove_directory"), st.tuples(PARTITIONS)),
     st.tuples(st.sampled_from(["exists", "unlink"]), st.tuples(NAMES)),
     st.tuples(st.just("make_directory"), st.tuples(DIRECTORIES | st.just(CURRENT))),
     st.tuples(
@@ -996,6 +1099,7 @@ LOCK_CALLS = st.sampled_from(
 )
 CALLS = st.one_of(
     st.tuples(st.just("file"), st.integers(0, 5), FILE_CALLS),
+    st.tuples(st.just("map"), st.integers(0, 2), MAP_CALLS),
     st.tuples(st.just("files"), st.integers(0, 1), DIRECTORY_CALLS),
     st.tuples(st.just("lock"), st.integers(0, 3), LOCK_CALLS),
     st.tuples(st.just("restart"), st.integers(0, 1), st.just(("", ()))),
@@ -1009,10 +1113,14 @@ class Side:
         self.start = start
         self.processes = [start(), start()]
         self.files: list[File] = []
+        self.maps: list[FileMap] = []
         self.locks: list[Lock] = []
-        self.processes[0].make_directory("wal")
+        for directory in ("wal", "partitions", PARTITION):
+            self.processes[0].make_directory(directory)
         for name in (CURRENT, WAL):
             self.files.append(self.processes[0].create(name))
+        self.files[-1].write_at(0, b"mapped")
+        self.maps.append(self.processes[0].map(WAL))
         for process in self.processes:
             self.locks += [process.lock(LOCK_OPEN, 1), process.lock(LOCK_OPEN, 1)]
 
@@ -1023,6 +1131,8 @@ class Side:
             if target == "file":
                 file = self.files[-1 - index % len(self.files)]
                 return self.call_file(file, name, arguments)
+            if target == "map":
+                return getattr(self.maps[-1 - index % len(self.maps)], name)(*arguments)
             if target == "lock":
                 return self.call_lock(self.locks[index], name, arguments)
             if target == "restart":
@@ -1052,6 +1162,9 @@ class Side:
         if name == "open_to_write":
             self.files.append(process.open(*arguments, writable=True))
             return self.files[-1].path
+        if name == "map":
+            self.maps.append(process.map(*arguments))
+            return self.maps[-1].path
         return getattr(process, name)(*arguments)
 
     def call_lock(self, lock: Lock, name: str, arguments: tuple[Any, ...]) -> object:
@@ -1133,12 +1246,78 @@ def test_an_empty_write_changes_nothing_as_on_the_machine(tmp_path: Path) -> Non
         files.close()
 
 
+@pytest.mark.parametrize("where", ["machine", "simulated"])
+def test_a_map_reads_what_is_there_and_notices_when_it_is_cut(where: str, tmp_path: Path) -> None:
+    files: Files = OsFiles(str(tmp_path)) if where == "machine" else new_store()[1]
+    add_partition(files)
+    file = add_file(files, SEGMENT, b"0123456789")
+    mapped = files.map(SEGMENT)
+    assert (mapped.size(), mapped.read(0, 10), mapped.read(3, 4), mapped.read(10, 0)) == (
+        10,
+        b"0123456789",
+        b"3456",
+        b"",
+    )
+
+    file.truncate(6)
+
+    assert mapped.size() == 6
+    assert mapped.read(2, 4) == b"2345"
+    with pytest.raises(TruncatedError, match="bytes 3 to 7 are wanted, the file ends at 6") as cut:
+        mapped.read(3, 4)
+    assert (cut.value.path, cut.value.offset) == (files.path_of(SEGMENT), 6)
+    files.close()
+
+
+@pytest.mark.parametrize("where", ["machine", "simulated"])
+def test_a_map_outlives_the_name_of_its_file_and_its_directory(where: str, tmp_path: Path) -> None:
+    files: Files = OsFiles(str(tmp_path)) if where == "machine" else new_store()[1]
+    add_partition(files)
+    add_file(files, SEGMENT, b"data").close()
+    mapped = files.map(SEGMENT)
+    assert not files.remove_directory(PARTITION)
+    files.unlink(SEGMENT)
+    assert files.remove_directory(PARTITION)
+    assert not files.remove_directory(PARTITION)
+
+    assert mapped.read(0, 4) == b"data"
+    with pytest.raises(CorruptionError, match="the file is missing"):
+        files.map(SEGMENT)
+
+    mapped.close()
+    mapped.close()
+
+    assert error_number(lambda: mapped.read(0, 4)) == errno.EBADF
+    assert error_number(mapped.size) == errno.EBADF
+    files.close()
+
+
+@pytest.mark.parametrize("where", ["machine", "simulated"])
+def test_an_empty_file_has_an_empty_map(where: str, tmp_path: Path) -> None:
+    files: Files = OsFiles(str(tmp_path)) if where == "machine" else new_store()[1]
+    add_partition(files)
+    file = add_file(files, SEGMENT, b"")
+    mapped = files.map(SEGMENT)
+    file.write_at(0, b"late")
+
+    assert (mapped.size(), mapped.read(0, 0)) == (0, b"")
+    with pytest.raises(TruncatedError):
+        mapped.read(0, 1)
+
+    mapped.close()
+
+    assert error_number(mapped.size) == errno.EBADF
+    files.close()
+
+
 def test_the_simulation_is_what_the_engine_asks_for() -> None:
     """For the type checker: these assignments are the test."""
     _, files = new_store()
     as_files: Files = files
     as_file: File = as_files.create(WAL)
     as_lock: Lock = as_files.lock(LOCK_OPEN, 1)
+    as_map: FileMap = as_files.map(WAL)
 
+    as_map.close()
     assert isinstance(as_file, SimulatedFile)
     as_lock.close()

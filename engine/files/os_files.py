@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
+import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from lithograph.errors import CorruptionError, NotAStoreError, StoreNotFoundError
+from lithograph.files.os_directory import OsDirectory
+from lithograph.files.os_file import OsFile, sync
 from lithograph.files.os_lock import OsLock
-from lithograph.files.protocol import File, Lock, failed
-from lithograph.formats.file_names import is_store_file
+from lithograph.files.os_map import OsFileMap
+from lithograph.files.protocol import File, FileMap, Lock, failed
+from lithograph.formats.file_names import PARTITIONS_DIRECTORY, is_store_file
 
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE: Final = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_DIRECTORY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
-_FULL_SYNC: Final = getattr(fcntl, "F_FULLFSYNC", None)  # On macOS, fsync leaves data in the drive.
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+T = TypeVar("T")
 
 
 class OsFiles:
-    """The directory of a store on this machine."""
+    """The directory of a store on this machine.
+
+    The few directories that every store has stay open once they were used. Those below `partitions`
+    come, go and may be thousands: they are opened for each call (3 µs), so that they take no
+    descriptors, and one that was removed and made again by another process is found.
+    """
 
     def __init__(self, path: str) -> None:
         """Open the directory.
@@ -36,8 +46,9 @@ class OsFiles:
         StoreNotFoundError : nothing is at `path`.  NotAStoreError : it is not a directory.
         """
         self.root = path
+        self.on_exhausted: Callable[[], bool] | None = None
         try:
-            self._root_fd = os.open(path, _DIRECTORY)
+            self._root: OsDirectory | None = OsDirectory.open(path)
         except FileNotFoundError as error:
             raise StoreNotFoundError(
                 f'there is no store at {path}; open it with mode="c" to create one'
@@ -46,8 +57,10 @@ class OsFiles:
             raise NotAStoreError(f"{path} is not a directory; a store is one") from error
         except OSError as error:
             raise failed("open", path, error) from error
-        self._directories: dict[str, int] = {"": self._root_fd}
+        self._directories: dict[str, OsDirectory] = {}
         self._open: set[OsFile | OsLock] = set()
+        # Weakly: whoever lets go of a map without closing it has given it back.
+        self._maps: set[weakref.ref[OsFileMap]] = set()
 
     @classmethod
     def create_root(cls, path: str) -> OsFiles:
@@ -61,16 +74,23 @@ class OsFiles:
         return cls(path)
 
     def identity(self) -> tuple[int, int]:
-        found = os.fstat(self._root_fd)
+        found = os.fstat(self._directory("").fd)
         return found.st_dev, found.st_ino
 
     def path_of(self, name: str) -> str:
         return str(Path(self.root, name))
 
+    def free_bytes(self) -> int:
+        try:
+            found = os.fstatvfs(self._directory("").fd)
+        except OSError as error:
+            raise failed("look at", self.root, error) from error
+        return found.f_bavail * found.f_frsize
+
     def exists(self, name: str) -> bool:
         try:
             directory, leaf = self._locate(name)
-            os.stat(leaf, dir_fd=directory, follow_symlinks=False)
+            os.stat(leaf, dir_fd=directory.fd, follow_symlinks=False)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -79,30 +99,40 @@ class OsFiles:
 
     def entries(self, directory: str) -> list[str]:
         try:
-            return sorted(os.listdir(self._directory(directory)))  # noqa: PTH208
+            opened = self._directory(directory)
+            return sorted(self._attempt(lambda: os.listdir(opened.fd)))  # noqa: PTH208
         except FileNotFoundError:
             return []
         except OSError as error:
             raise failed("list", self.path_of(directory), error) from error
 
     def make_directory(self, name: str) -> None:
+        above, _, leaf = name.rpartition("/")
         try:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=self._root_fd)
+                os.mkdir(leaf, 0o700, dir_fd=self._directory(above).fd)
         except OSError as error:
             raise failed("create", self.path_of(name), error) from error
+
+    def remove_directory(self, name: str) -> bool:
+        above, _, leaf = name.rpartition("/")
+        assert above == PARTITIONS_DIRECTORY, name  # The others are kept open.
+        try:
+            os.rmdir(leaf, dir_fd=self._directory(above).fd)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise failed("remove", self.path_of(name), error) from error
+        return True
 
     def sync_directory(self, name: str) -> None:
         try:
             if name == "..":
                 # The parent of the path as given: ".." would be another one behind a link.
-                fd = os.open(Path(self.root).absolute().parent, _DIRECTORY)
-                try:
-                    _sync(fd)
-                finally:
-                    os.close(fd)
+                directory = OsDirectory.open(str(Path(self.root).absolute().parent))
             else:
-                _sync(self._directory(name))
+                directory = self._directory(name)
+            sync(directory.fd)
         except OSError as error:
             # Some network file systems cannot sync a directory and have nothing to sync.
             if error.errno != errno.EINVAL:
@@ -114,14 +144,26 @@ class OsFiles:
     def open(self, name: str, *, writable: bool = False) -> File:
         return self._file(name, _WRITE if writable else _READ)
 
+    def map(self, name: str) -> FileMap:
+        try:
+            fd = self._open_fd(name, _READ)
+            try:
+                mapped = self._attempt(lambda: OsFileMap(self.path_of(name), fd))
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise self._not_opened("map", name, error) from error
+        self._maps.add(weakref.ref(mapped, self._maps.discard))
+        return mapped
+
     def unlink(self, name: str) -> None:
         try:
             directory, leaf = self._locate(name)
-            os.unlink(leaf, dir_fd=directory)
+            os.unlink(leaf, dir_fd=directory.fd)
         except OSError as error:
             raise failed("remove", self.path_of(name), error) from error
 
-    def lock(self, name: str, pid: int) -> Lock:
+    def lock(self, name: str, pid: int | None) -> Lock:
         lock = OsLock(self, name, pid)
         self._open.add(lock)
         return lock
@@ -129,19 +171,20 @@ class OsFiles:
     def close(self) -> None:
         for thing in list(self._open):
             thing.close()
-        self._close_directories()
+        self._close_rest()
 
     def abandon(self) -> None:
         for thing in list(self._open):
             thing.abandon()
-        self._close_directories()
+        self._close_rest()
 
-    def _close_directories(self) -> None:
-        directories, self._directories = self._directories, {}
-        # A call that comes too late must not meet a number that was given to another directory.
-        self._root_fd = -1
-        for fd in directories.values():
-            os.close(fd)
+    def _close_rest(self) -> None:
+        for reference in list(self._maps):
+            mapped = reference()
+            if mapped is not None:
+                mapped.close()
+        # Calls that come too late are refused; those under way keep the directories they use.
+        self._root, self._directories = None, {}
 
     def forget(self, thing: OsFile | OsLock) -> None:
         self._open.discard(thing)
@@ -150,11 +193,37 @@ class OsFiles:
         """Return a descriptor of a lock file; OSError passes. It is made only where it may be."""
         return self._open_fd(name, _WRITE | os.O_CREAT if writable else _READ)
 
+    def identity_of(self, name: str) -> tuple[int, int] | None:
+        """Return what names the file now at `name`, or None if there is none."""
+        try:
+            directory, leaf = self._locate(name)
+            found = os.stat(leaf, dir_fd=directory.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _file(self, name: str, flags: int) -> File:
+        try:
+            file = OsFile(self, self.path_of(name), self._open_fd(name, flags))
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise self._not_opened("open", name, error) from error
+        self._open.add(file)
+        return file
+
+    def _not_opened(self, action: str, name: str, error: OSError) -> Exception:
+        if isinstance(error, FileNotFoundError):
+            return CorruptionError(
+                "the file is missing; restore it from a backup", path=self.path_of(name)
+            )
+        return failed(action, self.path_of(name), error)
+
     def _open_fd(self, name: str, flags: int) -> int:
         """Open a regular file below the store; OSError passes, anything odd is CorruptionError."""
         directory, leaf = self._locate(name)
         try:
-            fd = os.open(leaf, flags, 0o600, dir_fd=directory)
+            fd = self._attempt(lambda: os.open(leaf, flags, 0o600, dir_fd=directory.fd))
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENXIO):
                 raise CorruptionError(
@@ -166,110 +235,36 @@ class OsFiles:
             raise CorruptionError("not a regular file", path=self.path_of(name))
         return fd
 
-    def identity_of(self, name: str) -> tuple[int, int] | None:
-        """Return what names the file now at `name`, or None if there is none."""
+    def _attempt(self, call: Callable[[], T]) -> T:
+        """Return what `call` returns; where the machine is exhausted, make room and call again."""
         try:
-            directory, leaf = self._locate(name)
-            found = os.stat(leaf, dir_fd=directory, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        return found.st_dev, found.st_ino
-
-    def _file(self, name: str, flags: int) -> File:
-        try:
-            file = OsFile(self, name, self._open_fd(name, flags))
-        except FileExistsError:
-            raise
-        except FileNotFoundError as error:
-            raise CorruptionError(
-                "the file is missing; restore it from a backup", path=self.path_of(name)
-            ) from error
+            return call()
         except OSError as error:
-            raise failed("open", self.path_of(name), error) from error
-        self._open.add(file)
-        return file
+            if error.errno not in _EXHAUSTED or self.on_exhausted is None:
+                raise
+            if not self.on_exhausted():
+                raise
+        return call()
 
-    def _locate(self, name: str) -> tuple[int, str]:
+    def _locate(self, name: str) -> tuple[OsDirectory, str]:
         assert is_store_file(name), name
         directory, _, leaf = name.rpartition("/")
         return self._directory(directory), leaf
 
-    def _directory(self, name: str) -> int:
-        fd = self._directories.get(name)
-        if fd is None:
-            fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self._root_fd)
-            # Two threads may both get here; the first one's descriptor is kept.
-            kept = self._directories.setdefault(name, fd)
-            if kept != fd:
-                os.close(fd)
-            fd = kept
-        return fd
-
-
-def _sync(fd: int, *, data_only: bool = False) -> None:
-    if fd < 0:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    if _FULL_SYNC is not None:
-        fcntl.fcntl(fd, _FULL_SYNC)
-    elif data_only:
-        os.fdatasync(fd)
-    else:
-        os.fsync(fd)
-
-
-class OsFile:
-    """One open regular file."""
-
-    def __init__(self, files: OsFiles, name: str, fd: int) -> None:
-        self.path = files.path_of(name)
-        self._files = files
-        self._fd = fd
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        try:
-            data = os.pread(self._fd, size, offset)
-            while len(data) < size and (
-                more := os.pread(self._fd, size - len(data), offset + len(data))
-            ):
-                data += more
-        except OSError as error:
-            raise failed("read", self.path, error) from error
-        return data
-
-    def write_at(self, offset: int, data: bytes) -> None:
-        try:
-            written = os.pwrite(self._fd, data, offset)
-            while written < len(data):
-                # A short write is how a disk that fills up, or a size limit, says so first.
-                step = os.pwrite(self._fd, memoryview(data)[written:], offset + written)
-                if step == 0:
-                    raise OSError(errno.ENOSPC, "the system wrote nothing")
-                written += step
-        except OSError as error:
-            raise failed("write", self.path, error) from error
-
-    def size(self) -> int:
-        try:
-            return os.fstat(self._fd).st_size
-        except OSError as error:
-            raise failed("look at", self.path, error) from error
-
-    def truncate(self, size: int) -> None:
-        try:
-            os.ftruncate(self._fd, size)
-        except OSError as error:
-            raise failed("truncate", self.path, error) from error
-
-    def sync_data(self) -> None:
-        try:
-            _sync(self._fd, data_only=True)
-        except OSError as error:
-            raise failed("sync", self.path, error) from error
-
-    def close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            self._files.forget(self)
-            os.close(fd)
-
-    abandon = close
+    def _directory(self, name: str) -> OsDirectory:
+        """Return an open directory; OSError passes."""
+        root = self._root
+        if root is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if not name:
+            return root
+        kept = self._directories.get(name)
+        if kept is not None:
+            return kept
+        above, _, leaf = name.rpartition("/")
+        parent = self._directory(above)
+        directory = self._attempt(lambda: parent.below(leaf))
+        if above == PARTITIONS_DIRECTORY:
+            return directory
+        # Two threads may both get here; the first one's descriptor is kept.
+        return self._directories.setdefault(name, directory)

@@ -42,11 +42,11 @@ class LockDirectory(Protocol):
 class OsLock:
     """A lock that one file of the store stands for."""
 
-    def __init__(self, files: LockDirectory, name: str, pid: int) -> None:
+    def __init__(self, files: LockDirectory, name: str, pid: int | None) -> None:
         self._files = files
         self._name = name
         self._path = files.path_of(name)
-        self._pid = f"{pid}\n".encode()
+        self._pid = b"" if pid is None else f"{pid}\n".encode()
         self._fd = -1
         self._writable = False
         self._waiter: LockWaiter | None = None
@@ -146,7 +146,9 @@ class OsLock:
 
     def _note_holder(self, exclusive: bool) -> None:
         """Leave this process's number in the file, for the error message of whoever waits."""
-        if exclusive and self._writable and os.pread(self._fd, 32, 0) != self._pid:
+        if not (exclusive and self._pid and self._writable):
+            return
+        if os.pread(self._fd, 32, 0) != self._pid:
             # Only a message hangs on it: a full disk must not keep anybody from locking.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, 0)

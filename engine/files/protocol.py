@@ -7,9 +7,10 @@ regular file becomes CorruptionError: names of files come from the store itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
-from lithograph.errors import StorageError
+from lithograph.errors import StorageError, TruncatedError
 
 
 class File(Protocol):
@@ -38,6 +39,32 @@ class File(Protocol):
         """Give the file back; closing twice is allowed."""
 
 
+class FileMap(Protocol):
+    """A sealed file, mapped to be read. Offsets and sizes are in bytes.
+
+    It gives its memory and its descriptor back when it is closed, or when the last reference to it
+    goes: whoever holds one can read on, whatever else is done to the file's name.
+    """
+
+    @property
+    def path(self) -> str:
+        """Where the file is, for messages."""
+
+    def size(self) -> int:
+        """Return the size of the file now; 0 for ever if it was empty when it was mapped."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return a copy of `size` bytes from `offset` on.
+
+        Raises
+        ------
+        TruncatedError : the file has become too short for them.  StorageError : it was closed.
+        """
+
+    def close(self) -> None:
+        """Give the file back, also under a thread that reads; closing twice is allowed."""
+
+
 class Lock(Protocol):
     """An advisory lock on a file of the store; dies with its process, whatever kills it."""
 
@@ -58,7 +85,17 @@ class Lock(Protocol):
 
 
 class Files(Protocol):
-    """The directory of one store."""
+    """The directory of one store.
+
+    Directories are named by their path, with "" for the store's own: "wal", "partitions/2026-11".
+
+    Attributes
+    ----------
+    on_exhausted : called when the machine is out of descriptors or maps, to close what is idle;
+        where it returns True, what could not be opened is tried once more.
+    """
+
+    on_exhausted: Callable[[], bool] | None
 
     @property
     def root(self) -> str:
@@ -70,14 +107,20 @@ class Files(Protocol):
     def path_of(self, name: str) -> str:
         """Return the path of a file, for messages."""
 
+    def free_bytes(self) -> int:
+        """Return how many bytes the medium of the store's directory has room for now."""
+
     def exists(self, name: str) -> bool:
         """Return whether there is an entry of that name, of whatever kind."""
 
     def entries(self, directory: str) -> list[str]:
-        """Return a directory's entries ("" is the store's own), sorted; [] if it is missing."""
+        """Return a directory's entries, sorted; [] if it is missing."""
 
     def make_directory(self, name: str) -> None:
         """Make a directory if it is missing; not durable before `sync_directory` of its parent."""
+
+    def remove_directory(self, name: str) -> bool:
+        """Remove a partition's directory and return True; False if it is missing or not empty."""
 
     def sync_directory(self, name: str) -> None:
         """Return when the directory's entries are on the medium; ".." is the store's parent."""
@@ -88,17 +131,32 @@ class Files(Protocol):
     def open(self, name: str, *, writable: bool = False) -> File:
         """Open a file that must exist."""
 
+    def map(self, name: str) -> FileMap:
+        """Map a file that must exist, is sealed and was synced."""
+
     def unlink(self, name: str) -> None:
         """Remove a file."""
 
-    def lock(self, name: str, pid: int) -> Lock:
-        """Return the lock that file `name` stands for, made if it is missing; not yet held."""
+    def lock(self, name: str, pid: int | None) -> Lock:
+        """Return the lock that file `name` stands for, made if it is missing; not yet held.
+
+        pid : an exclusive holder leaves it in the file, for messages; with None it writes nothing.
+        """
 
     def close(self) -> None:
         """Give back everything still open, locks included."""
 
     def abandon(self) -> None:
         """After a fork, in the child: close everything without letting go of the parent's locks."""
+
+
+def cut_short(path: str, size: int, offset: int, wanted: int) -> TruncatedError:
+    return TruncatedError(
+        f"bytes {offset} to {offset + wanted} are wanted, the file ends at {size}; "
+        "restore it from a backup",
+        path=path,
+        offset=size,
+    )
 
 
 def failed(action: str, path: str, error: OSError) -> StorageError:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lithograph.catalog.shelf import Shelf
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
-from lithograph.errors import ClosedError, LithographError
+from lithograph.errors import ClosedError, LithographError, StorageError
 from lithograph.files import Files
+from lithograph.maintenance.caretaker import Caretaker
 from lithograph.maintenance.creation import check_directory, is_unfinished, prepare_locks
-from lithograph.maintenance.session import join_store, leave_store, no_store, store_exists
+from lithograph.maintenance.leaving import flush_if_last, leave_store
+from lithograph.maintenance.open_store import OpenStore
+from lithograph.maintenance.session import (
+    Visitor,
+    join_store,
+    no_store,
+    store_exists,
+)
 from lithograph.options import Options
-from lithograph.segments.layer import Layers
 from lithograph.transaction.committer import Committer
 from lithograph.view.view import View
+from lithograph.write.layer_stack import LayerStack
+
+_log = logging.getLogger("lithograph")
 
 
 class Engine:
@@ -31,13 +43,30 @@ class Engine:
         self.options = options
         self._closed = ""
         self._locks = StoreLocks(files, environment.process_id(), options.lock_timeout_s)
+        self.shelf = Shelf(files, options.cache_size_bytes, options.tuning.open_file_count_max)
+        files.on_exhausted = self.shelf.shrink
         try:
-            self.journal = join_store(files, environment, self._locks, options)
+            self.journal = join_store(Visitor(files, environment, self._locks, options, self.shelf))
         except BaseException:
             self._locks.close()
             raise
         self.committer = Committer(self.journal, self._locks, environment, options)
-        self._newest = self._make_view()
+        self.caretaker = Caretaker(
+            OpenStore(
+                files,
+                environment,
+                options,
+                self._locks,
+                self.journal,
+                self.committer,
+                self.shelf,
+                self._renew_view,
+            )
+        )
+        if options.writable:
+            self.committer.upkeep = self.caretaker
+        self._stack, sequence = self.journal.newest()
+        self._newest = self._make_view(self._stack, sequence)
 
     def view(self) -> View:
         """Return the view of the newest commit. Cost: one look at shared.map."""
@@ -50,8 +79,16 @@ class Engine:
             self.check_open()
             raise
         view = self._newest
-        if view.sequence != self.journal.published:
-            view = self._newest = self._make_view()
+        journal = self.journal
+        if view.sequence != journal.published or self._stack is not journal.stack:
+            view = self._renew_view()
+        return view
+
+    def _renew_view(self) -> View:
+        stack, sequence = self.journal.newest()
+        view = self._make_view(stack, sequence)
+        # Two threads may both get here; each has a view of its own, and the later one stays.
+        self._stack, self._newest = stack, view
         return view
 
     def check_open(self) -> None:
@@ -76,6 +113,13 @@ class Engine:
         if self._closed:
             return
         self._closed = "is closed"
+        try:
+            self.caretaker.close()
+            if self.options.writable:
+                flush_if_last(self.caretaker, self._locks, self.journal, self.options)
+        except StorageError as error:
+            # What was committed is in the log: the next opening has more to read, that is all.
+            _log.warning("%s: not flushed at closing: %s", self.files.root, error)
         self.committer.close()
         try:
             leave_store(
@@ -86,6 +130,7 @@ class Engine:
                 sync=self.options.durability != "off",
             )
         finally:
+            self.shelf.close()
             self.files.close()
 
     def abandon(self) -> None:
@@ -93,16 +138,22 @@ class Engine:
         self._closed = "was opened before this process was forked"
         self.files.abandon()
 
-    def _make_view(self) -> View:
-        memtable = self.journal.memtable
-        sequence = self.journal.published
+    def view_at(self, sequence: int) -> View:
+        """Return the view of an old commit, on the newest layers; the caller keeps its versions."""
+        stack, _ = self.journal.newest()
+        return self._make_view(stack, sequence)
+
+    @staticmethod
+    def _make_view(stack: LayerStack, sequence: int) -> View:
+        types = stack.memtable.types
+        _, node_count, edge_count = stack.commit_row(sequence)
         return View(
-            Layers((memtable,), (memtable,)),
+            stack.layers if sequence >= stack.first_sequence else stack.layers_at(sequence),
             sequence,
-            memtable.types.names.__getitem__,
-            memtable.types.code,
-            memtable.commits.node_count(sequence),
-            memtable.commits.edge_count(sequence),
+            types.names.__getitem__,
+            types.code,
+            node_count,
+            edge_count,
         )
 
 

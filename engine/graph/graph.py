@@ -176,7 +176,27 @@ class Graph(Reads):
         """
         self._check_writable()
         with self._engine.told_when_closed():
-            self._engine.committer.checkpoint()
+            self._engine.caretaker.checkpoint()
+
+    def compact(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Merge everything into one segment and one run, compressed; what `history` lets go, goes.
+
+        Reads and commits go on meanwhile.
+
+        Parameters
+        ----------
+        progress : called as `progress(done, total)`, bytes of files merged.
+
+        Raises
+        ------
+        StorageError : the disk has no room for a copy of what is merged; nothing changed.
+        CorruptionError : a file is damaged; nothing changed.
+
+        Cost: O(bytes of the store), and as much free disk.
+        """
+        self._check_writable()
+        with self._engine.told_when_closed():
+            self._engine.caretaker.compact(progress)
 
     def verify(self) -> list[Finding]:
         """Return everything in the store's files that contradicts SPEC.md; empty when it is sound.

@@ -13,14 +13,15 @@ from lithograph.catalog.current_file import CurrentReading, read_current, write_
 from lithograph.catalog.file_numbers import manifest_numbers, wal_numbers
 from lithograph.catalog.manifest_file import read_manifest, read_manifest_file
 from lithograph.environment import Environment
-from lithograph.errors import CorruptionError, StorageError
+from lithograph.errors import CorruptionError
 from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
-from lithograph.formats.file_names import CURRENT, manifest_name, wal_name
+from lithograph.formats.file_names import CURRENT
 from lithograph.formats.manifest import Manifest
+from lithograph.maintenance.orphans import remove_orphans
 from lithograph.write.log_chain import LogChain
 from lithograph.write.memtable import Memtable
-from lithograph.write.replay import LogEnd, apply_to, follow
+from lithograph.write.replay import LogEnd, apply_to, before_log, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 from lithograph.write.wal_switch import switch_wal
 
@@ -56,7 +57,7 @@ def read_store(files: Files, *, writable: bool) -> Recovered:
     damaged = bool(reading.damage)
     if damaged:
         current, manifest = _adopt_newer(files, current, manifest)
-    memtable = new_memtable(manifest)
+    memtable = Memtable.above(manifest)
     chain = LogChain.read(
         files,
         current.store_uuid,
@@ -104,7 +105,7 @@ def recover(
         # was synced, or its sync may have failed. Only a slot written and synced here is sure.
         current = replace(current, turn=current.turn + 1, wal_synced=position.offset)
         write_current(files, current)
-    _remove_orphans(files, current, found.logs)
+    remove_orphans(files, current, found.manifest, found.logs)
     return found, log, position, current
 
 
@@ -118,23 +119,6 @@ def valid_slot(files: Files, reading: CurrentReading) -> CurrentSlot:
             offset=damage.offset,
         )
     return reading.newest
-
-
-def new_memtable(manifest: Manifest) -> Memtable:
-    """Return an empty memtable above what the manifest's files hold."""
-    return Memtable(
-        sequence=manifest.last_sequence,
-        commit_time=manifest.last_commit_time,
-        next_id=manifest.next_id,
-        node_count=manifest.node_count,
-        edge_count=manifest.edge_count,
-        types=manifest.types,
-    )
-
-
-def before_log(manifest: Manifest) -> LogPosition:
-    """Return the position from which the logs are followed: in none of them yet."""
-    return LogPosition(0, 0, 0, manifest.last_sequence, manifest.last_commit_time)
 
 
 def _adopt_newer(
@@ -192,23 +176,3 @@ def _last_sequence(files: Files, current: CurrentSlot, manifest: Manifest, numbe
         return end.position.sequence
     finally:
         chain.close()
-
-
-def _remove_orphans(files: Files, current: CurrentSlot, logs: tuple[int, ...]) -> None:
-    """Remove files that were made and never named; CURRENT is on the medium."""
-    names = [
-        manifest_name(number)
-        for number in manifest_numbers(files)
-        if number != current.manifest_number
-    ]
-    names += [
-        wal_name(number)
-        for number in wal_numbers(files)
-        if number not in logs and number != current.wal_number
-    ]
-    for name in names:
-        try:
-            files.unlink(name)
-        except StorageError as error:
-            # It does not count and harms nobody: the next opening tries again.
-            _log.warning("%s", error)

@@ -1,19 +1,25 @@
-"""Joining a store, and leaving it (SPEC.md, section 11).
+"""Joining a store (SPEC.md, section 11.2).
 
-Both happen under the publish lock, so that whoever holds the open lock shared either recovered the
-store or joined somebody who had. Getting the open lock exclusively means to be alone.
+This, and leaving it, happen under the publish lock, so that whoever holds the open lock shared
+either recovered the store or joined somebody who had. Getting the open lock exclusively means to be
+alone.
 """
 
 from __future__ import annotations
 
 import errno
 import time
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final
 
-from lithograph.catalog.current_file import read_current, write_current
+from lithograph.catalog.current_file import read_current
+from lithograph.catalog.file_numbers import next_number
+from lithograph.catalog.generation import Generation
+from lithograph.catalog.hold import Hold
 from lithograph.catalog.manifest_file import read_manifest
+from lithograph.catalog.pins import Pin
 from lithograph.catalog.shared_map_file import SharedMapFile
+from lithograph.catalog.shelf import Shelf
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
 from lithograph.errors import (
@@ -25,54 +31,60 @@ from lithograph.errors import (
 )
 from lithograph.files import Files
 from lithograph.formats.file_names import CURRENT, SHARED_MAP
+from lithograph.formats.pin import NO_SEQUENCE
 from lithograph.formats.shared_map import SharedState
 from lithograph.maintenance.creation import create_store, is_unfinished
-from lithograph.maintenance.recovery import (
-    before_log,
-    new_memtable,
-    read_store,
-    recover,
-    valid_slot,
-)
+from lithograph.maintenance.recovery import Recovered, read_store, recover, valid_slot
 from lithograph.options import Options
 from lithograph.write.journal import Journal
+from lithograph.write.layer_stack import LayerStack
 from lithograph.write.log_chain import LogChain
-from lithograph.write.replay import apply_to, follow
+from lithograph.write.memtable import Memtable
+from lithograph.write.replay import apply_to, before_log, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 
 _RETRY_INTERVAL_S: Final = 0.02
 
 
-def join_store(
-    files: Files, environment: Environment, locks: StoreLocks, options: Options
-) -> Journal:
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who joins a store, and with what."""
+
+    files: Files
+    environment: Environment
+    locks: StoreLocks
+    options: Options
+    shelf: Shelf
+
+
+def join_store(visitor: Visitor) -> Journal:
     """Open the store in a directory, creating it if the mode says so; return its journal.
 
     Raises
     ------
     StoreNotFoundError, LockedError, CorruptionError, FormatVersionError, StorageError
     """
+    files, locks, options = visitor.files, visitor.locks, visitor.options
     if not options.writable:
-        return _join_as_reader(files, environment, locks)
+        return _join_as_reader(visitor)
     if options.exclusive:
-        return _join_alone(files, environment, locks, options)
+        return _join_alone(visitor)
     with locks.publish():
         if not locks.open.try_acquire(exclusive=True):
             locks.open.acquire(exclusive=False, timeout_s=locks.timeout_s)
             if options.mode == "x":
                 raise store_exists(files)
-            return _attach(files, environment, locks, writable=True)
-        journal = _create_or_recover(files, environment, locks, options)
+            return _attach(visitor)
+        journal = _create_or_recover(visitor)
         # Nobody can come between: whoever wants this lock holds the publish lock first.
         if not locks.open.try_acquire(exclusive=False):
             raise LockedError(f"{files.root}: the open lock was taken away; open again")
         return journal
 
 
-def _join_alone(
-    files: Files, environment: Environment, locks: StoreLocks, options: Options
-) -> Journal:
+def _join_alone(visitor: Visitor) -> Journal:
     """Wait until nobody has the store open, and keep everybody out from then on."""
+    locks = visitor.locks
     deadline = time.monotonic() + locks.timeout_s
     while True:
         # The publish lock is given back between two tries: those inside need it to go on.
@@ -83,59 +95,20 @@ def _join_alone(
                 if time.monotonic() >= deadline:
                     raise
             else:
-                return _create_or_recover(files, environment, locks, options)
+                return _create_or_recover(visitor)
         time.sleep(_RETRY_INTERVAL_S)
 
 
-def _create_or_recover(
-    files: Files, environment: Environment, locks: StoreLocks, options: Options
-) -> Journal:
+def _create_or_recover(visitor: Visitor) -> Journal:
     """Make the store if there is none and the mode says so, else recover it; alone with it."""
+    files, mode = visitor.files, visitor.options.mode
     if is_unfinished(files):
-        if options.mode == "w":
+        if mode == "w":
             raise no_store(files)
-        create_store(files, environment)
-    elif options.mode == "x":
+        create_store(files, visitor.environment)
+    elif mode == "x":
         raise store_exists(files)
-    return _recover_alone(files, environment, locks, exclusive=options.exclusive)
-
-
-def leave_store(
-    files: Files, locks: StoreLocks, journal: Journal, *, writable: bool, sync: bool
-) -> None:
-    """Make what was committed durable (with `sync`), and mark the end of the log if nobody is left.
-
-    Never waits for another process. Everything is given back, also where the sync fails.
-    """
-    try:
-        if writable and sync and journal.failure is None:
-            # Without the commit lock: syncing more than is published harms nobody.
-            journal.refresh()
-            journal.log.file.sync_data()
-            _mark_clean(files, locks, journal)
-    finally:
-        journal.close()
-        locks.close()
-
-
-def _mark_clean(files: Files, locks: StoreLocks, journal: Journal) -> None:
-    """Note in CURRENT that the whole log is synced: the next opening has nothing to copy."""
-    try:
-        with locks.publish(timeout_s=0):
-            if not locks.open.try_acquire(exclusive=True):
-                return
-            journal.refresh()
-            position = journal.position
-            if journal.log.file.size() != position.offset or journal.state.flags:
-                return
-            journal.log.file.sync_data()
-            current = valid_slot(files, read_current(files))
-            if (current.wal_number, current.wal_synced) != (position.wal_number, position.offset):
-                write_current(
-                    files, replace(current, turn=current.turn + 1, wal_synced=position.offset)
-                )
-    except LockedError:
-        pass  # Somebody is joining or leaving: the end of the log is theirs to mark.
+    return _recover_alone(visitor)
 
 
 def store_exists(files: Files) -> StoreExistsError:
@@ -150,28 +123,61 @@ def no_store(files: Files) -> StoreNotFoundError:
     )
 
 
-def _recover_alone(
-    files: Files, environment: Environment, locks: StoreLocks, *, exclusive: bool
-) -> Journal:
+def _recover_alone(visitor: Visitor) -> Journal:
+    files, environment = visitor.files, visitor.environment
     found, log, position, current = recover(files, environment)
-    state = _published(environment.random_u64(), current.generation, position)
+    state = _published(
+        environment.random_u64(), current.generation, position, next_number(files, found.manifest)
+    )
     shared = SharedMapFile.rewrite(files, current.store_uuid, state)
+    return _journal(visitor, found, log, position, shared.read(), shared)
+
+
+def _journal(
+    visitor: Visitor,
+    found: Recovered,
+    log: WalFile,
+    position: LogPosition,
+    state: SharedState,
+    shared: SharedMapFile | None,
+) -> Journal:
+    """Return the journal over what was read from the store's files."""
+    current = found.current
+    hold = Hold(_pin(visitor, current.generation))
+    generation = Generation(
+        found.manifest, current.manifest_number, visitor.shelf, current.store_uuid
+    )
     return Journal(
-        files,
-        environment,
-        locks,
+        visitor.files,
+        visitor.environment,
+        visitor.locks,
         current.store_uuid,
-        found.memtable,
+        LayerStack(found.memtable, (), generation),
         log,
         position,
-        shared.read(),
+        state,
         shared,
-        writable=True,
-        exclusive=exclusive,
+        shelf=visitor.shelf,
+        hold=hold,
+        writable=visitor.options.writable,
+        exclusive=visitor.options.exclusive,
     )
 
 
-def _published(session: int, generation: int, position: LogPosition) -> SharedState:
+def _pin(visitor: Visitor, generation: int) -> Pin | None:
+    """Tell other processes what this one reads; a reader that may not write goes without."""
+    try:
+        return Pin.take(visitor.files, visitor.environment, generation, NO_SEQUENCE)
+    except StorageError:
+        # A full disk, or one that cannot be written to, is no reason not to read.
+        if visitor.options.writable:
+            raise
+        return None
+
+
+def _published(
+    session: int, generation: int, position: LogPosition, next_file_number: int
+) -> SharedState:
     """Return what shared.map says when the log ends at `position`."""
     return SharedState(
         counter=0,
@@ -183,24 +189,25 @@ def _published(session: int, generation: int, position: LogPosition) -> SharedSt
         chain=position.chain,
         last_sequence=position.sequence,
         last_commit_time=position.commit_time,
+        next_file_number=next_file_number,
     )
 
 
-def _attach(
-    files: Files, environment: Environment, locks: StoreLocks, *, writable: bool
-) -> Journal:
+def _attach(visitor: Visitor) -> Journal:
     """Join the processes that have the store open; what they published is what there is."""
+    files, writable = visitor.files, visitor.options.writable
     current = valid_slot(files, read_current(files))
     shared = SharedMapFile.open(files, writable=writable)
     shared.check_owner(current.store_uuid)
     state = shared.read()
-    if state.generation != current.generation:
+    # CURRENT may be ahead of the map: whoever published a generation may have died in between.
+    if state.generation > current.generation:
         raise CorruptionError(
             f"generation {state.generation} is published, CURRENT names {current.generation}",
             path=shared.path,
         )
     manifest = read_manifest(files, current)
-    memtable = new_memtable(manifest)
+    memtable = Memtable.above(manifest)
     chain = LogChain.read(
         files,
         current.store_uuid,
@@ -213,29 +220,20 @@ def _attach(
     except BaseException:
         chain.close()
         raise
-    return Journal(
-        files,
-        environment,
-        locks,
-        current.store_uuid,
-        memtable,
-        chain.take(),
-        end.position,
-        state,
-        shared,
-        writable=writable,
-        exclusive=False,
-    )
+    log = chain.take()
+    found = Recovered(current, manifest, memtable, log, (), end, False)
+    return _journal(visitor, found, log, end.position, state, shared)
 
 
-def _join_as_reader(files: Files, environment: Environment, locks: StoreLocks) -> Journal:
+def _join_as_reader(visitor: Visitor) -> Journal:
     """Open for reading, writing nothing; where nobody writes now, notice when somebody begins."""
+    files, locks = visitor.files, visitor.locks
     try:
         with locks.publish():
             if not locks.open.try_acquire(exclusive=True):
                 locks.open.acquire(exclusive=False, timeout_s=locks.timeout_s)
-                return _attach(files, environment, locks, writable=False)
-            journal = _read_alone(files, environment, locks)
+                return _attach(visitor)
+            journal = _read_alone(visitor)
             locks.open.release()
             return journal
     except LockedError:
@@ -244,7 +242,7 @@ def _join_as_reader(files: Files, environment: Environment, locks: StoreLocks) -
         if files.exists("locks/open") or not _cannot_lock(error):
             raise
         # A copy on a medium that cannot be written and without locks: nobody has it open.
-        return _read_alone(files, environment, locks)
+        return _read_alone(visitor)
 
 
 def _cannot_lock(error: StorageError) -> bool:
@@ -257,27 +255,18 @@ def _cannot_lock(error: StorageError) -> bool:
     )
 
 
-def _read_alone(files: Files, environment: Environment, locks: StoreLocks) -> Journal:
+def _read_alone(visitor: Visitor) -> Journal:
+    files = visitor.files
     if is_unfinished(files):
         raise no_store(files)
     watch = _Watch(files)
     seen = watch.counter()
     found = read_store(files, writable=False)
     _sync_if_possible(files, found.log)
-    journal = Journal(
-        files,
-        environment,
-        locks,
-        found.current.store_uuid,
-        found.memtable,
-        found.log,
-        found.end.position,
-        _published(environment.random_u64(), found.current.generation, found.end.position),
-        None,
-        writable=False,
-        exclusive=False,
-    )
-    journal.rejoin = _Rejoin(files, locks, journal, watch, seen)
+    position = found.end.position
+    state = _published(visitor.environment.random_u64(), found.current.generation, position, 1)
+    journal = _journal(visitor, found, found.log, position, state, None)
+    journal.rejoin = _Rejoin(files, visitor.locks, journal, watch, seen)
     return journal
 
 
@@ -333,7 +322,7 @@ class _Rejoin:
         found = read_store(self._files, writable=False)
         found.log.close()
         journal.catch_up(
-            _published(journal.state.session, found.current.generation, found.end.position)
+            _published(journal.state.session, found.current.generation, found.end.position, 1)
         )
         _sync_if_possible(self._files, journal.log)
 

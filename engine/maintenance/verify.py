@@ -8,10 +8,11 @@ from lithograph.catalog.current_file import read_current
 from lithograph.catalog.manifest_file import read_manifest
 from lithograph.errors import CorruptionError, FormatVersionError, LithographError
 from lithograph.files import Files
-from lithograph.maintenance.recovery import before_log, new_memtable, valid_slot
+from lithograph.maintenance.recovery import valid_slot
 from lithograph.write.journal import Journal
 from lithograph.write.log_chain import LogChain
-from lithograph.write.replay import apply_to, follow
+from lithograph.write.memtable import Memtable
+from lithograph.write.replay import apply_to, before_log, follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def verify_store(files: Files, journal: Journal) -> list[Finding]:
         if journal.shared is not None:
             journal.shared.check_owner(current.store_uuid)
             journal.shared.read()
-        memtable = new_memtable(manifest)
+        memtable = Memtable.above(manifest)
         chain = LogChain.read(
             files,
             current.store_uuid,

@@ -75,7 +75,11 @@ class GraphLayer(Protocol):
 
 
 class Layers(NamedTuple):
-    """The layers of one view, newest first in both."""
+    """The layers of one view, newest first in both.
+
+    owner : whatever must live as long as they are read from.
+    """
 
     names: tuple[NameLayer, ...]
     graph: tuple[GraphLayer, ...]
+    owner: object = None

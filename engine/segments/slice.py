@@ -8,26 +8,11 @@ slice itself overwrote (`folding`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from lithograph.formats.adjacency_group import Mark as Mark
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.segments.version import EdgeVersion, NodeVersion
-
-
-class Mark(IntEnum):
-    """What the slice leaves of an edge; on disk in adjacency lists (SPEC.md, section 12.4).
-
-    GONE : only in history: made and ended by the slice; never on disk.
-    DEAD : a tombstone of an edge that an older layer may hold.
-    CHANGED : alive, and an older layer may hold it: a relative version, or made anew after its end.
-    MADE : alive, made by the slice; no older layer holds it alive.
-    """
-
-    GONE = 0
-    DEAD = 1
-    CHANGED = 2
-    MADE = 3
 
 
 class SliceEdge(NamedTuple):
@@ -81,3 +66,14 @@ class Slice(Protocol):
     def incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, bool]]]]:
         """Yield (target, its edges ascending): the same edges with the same marks, and whether
         the edge has history. Lists are not empty."""
+
+
+def merged_mark(*, older_may_hold: bool, alive: bool, born_here: bool) -> Mark:
+    """Return what a slice leaves of an edge.
+
+    older_may_hold : before the slice the edge may be alive.   alive : after it, it is.
+    born_here : an end of the edge was born in the slice, so no older layer knows the edge.
+    """
+    if alive:
+        return Mark.CHANGED if older_may_hold else Mark.MADE
+    return Mark.DEAD if older_may_hold and not born_here else Mark.GONE

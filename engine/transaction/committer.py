@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
@@ -30,9 +31,12 @@ from lithograph.transaction.intents import Intents
 from lithograph.transaction.reads_made import ReadsMade
 from lithograph.transaction.resolve import Resolver
 from lithograph.write.journal import Commit, Journal
+from lithograph.write.layer_stack import LayerStack
 from lithograph.write.memtable import Memtable
 
 _GROUP_MAX: Final = 256
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True, eq=False)
@@ -50,12 +54,38 @@ class CommitRequest:
     done: bool = field(default=False)
 
 
+class Upkeep(Protocol):
+    """What goes on behind the commits; without it, nothing does."""
+
+    def wait_for_room(self) -> None:
+        """Return when the memtable can take more; raise StorageError where that cannot be."""
+
+    def before_group(self) -> None:
+        """Freeze the memtable if it is full; under the commit lock, caught up."""
+
+
+class _NoUpkeep:
+    """Stands in until somebody cares for the store."""
+
+    def wait_for_room(self) -> None:
+        """There is always room."""
+
+    def before_group(self) -> None:
+        """Nothing is ever full."""
+
+
 class Committer:
-    """Commits the transactions of one process."""
+    """Commits the transactions of one process.
+
+    Attributes
+    ----------
+    upkeep : asked before each commit.
+    """
 
     def __init__(
         self, journal: Journal, locks: StoreLocks, environment: Environment, options: Options
     ) -> None:
+        self.upkeep: Upkeep = _NoUpkeep()
         self._journal = journal
         self._locks = locks
         self._environment = environment
@@ -75,6 +105,7 @@ class Committer:
         ConflictError, InvalidArgumentError, LockedError, StorageError, FailedStateError,
         CorruptionError : nothing of this transaction was written that counts.
         """
+        self.upkeep.wait_for_room()
         try:
             with self._queue:
                 self._waiting.append(request)
@@ -93,11 +124,13 @@ class Committer:
             raise request.error
         return request.sequence
 
-    def checkpoint(self) -> None:
-        """Start a new log; everything committed so far is on the medium on return."""
+    def exclusively(self, action: Callable[[], Result]) -> Result:
+        """Do something under the commit lock, caught up and with a log that can be appended to."""
         with self._leading:
             self._check_open()
-            self._checkpoint()
+            with self._locks.commit():
+                self._journal.prepare(self._tuning.wal_size_bytes_max)
+                return action()
 
     def close(self) -> None:
         """Wait for the commit that is under way, and let no other begin."""
@@ -107,11 +140,6 @@ class Committer:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the store was closed before this could be committed; open it again")
-
-    def _checkpoint(self) -> None:
-        with self._locks.commit():
-            self._journal.prepare(self._tuning.wal_size_bytes_max)
-            self._journal.switch()
 
     def _next_group(self) -> list[CommitRequest]:
         """Return the first requests that fit one group; they stay in line until they are done."""
@@ -130,6 +158,7 @@ class Committer:
         try:
             with self._locks.commit():
                 self._journal.prepare(self._tuning.wal_size_bytes_max)
+                self.upkeep.before_group()
                 commits = self._resolve(group)
                 if commits:
                     self._journal.append(commits, sync=self._sync)
@@ -148,8 +177,7 @@ class Committer:
     def _resolve(self, group: list[CommitRequest]) -> list[Commit]:
         """Turn the requests into commits; one that cannot be gets its error and is left out."""
         journal = self._journal
-        memtable = journal.memtable
-        stage = _Stage(memtable, journal.position.sequence, journal.position.commit_time)
+        stage = _Stage(journal.stack, journal.position.sequence, journal.position.commit_time)
         commits: list[Commit] = []
         for request in group:
             try:
@@ -213,8 +241,9 @@ def too_large(size: int, limit: int) -> InvalidArgumentError:
 class _Stage:
     """The newest state as the next transaction of a group will find it."""
 
-    def __init__(self, memtable: Memtable, sequence: int, time: int) -> None:
-        self.layers = Layers((memtable,), (memtable,))
+    def __init__(self, stack: LayerStack, sequence: int, time: int) -> None:
+        memtable = stack.memtable
+        self.layers = stack.layers
         self.sequence = sequence
         self.time = time
         self.next_id = memtable.next_id
@@ -233,7 +262,9 @@ class _Stage:
                 next_id=self.next_id,
                 types=self._memtable.types.names,
             )
-            self.layers = Layers((scratch, *self.layers.names), (scratch, *self.layers.graph))
+            self.layers = Layers(
+                (scratch, *self.layers.names), (scratch, *self.layers.graph), self.layers.owner
+            )
             self.type_code = scratch.types.code
         scratch.apply(commit.sequence, commit.time, commit.operations)
         self.sequence, self.time = commit.sequence, commit.time

@@ -329,6 +329,7 @@ class Transaction:
 
     def _end(self, how: str) -> None:
         self._ended = how
+        del self._view  # Old layers go as soon as nobody reads them any more.
         self._on_end(self)
 
     def _check(self) -> None:

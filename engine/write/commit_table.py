@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 
 
 class CommitTable:
@@ -31,6 +32,11 @@ class CommitTable:
         self._type_counts = array("q", [type_count])
 
     @property
+    def first_sequence(self) -> int:
+        """Of the first commit in the table, or the next one if there is none yet."""
+        return self._base + 1
+
+    @property
     def last_sequence(self) -> int:
         return self._base + len(self._times) - 1
 
@@ -43,6 +49,10 @@ class CommitTable:
     def type_count(self) -> int:
         """The code of the next new type, as of the last commit."""
         return self._type_counts[len(self._times) - 1]
+
+    def next_id_at(self, sequence: int) -> int:
+        """Return the id of the next new node as of a commit of the table, or its beginning."""
+        return self._next_ids[sequence - self._base]
 
     def append(
         self,
@@ -70,6 +80,11 @@ class CommitTable:
             del column[row:]
             column.append(value)
         self._times.append(time)
+
+    def sequence_at(self, time: int) -> int | None:
+        """Return the newest commit of the table that is not after `time`, None if none is."""
+        row = bisect_right(self._times, time, 1) - 1
+        return self._base + row if row else None
 
     def time(self, sequence: int) -> int:
         return self._times[sequence - self._base]

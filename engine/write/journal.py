@@ -1,7 +1,7 @@
-"""The journal: one process's place in the log, and the memtable that follows it.
+"""The journal: one process's place in the log, and the layers that follow it.
 
 Invariants
-1. `published` is the sequence of the newest commit that readers may see; the memtable holds every
+1. `published` is the sequence of the newest commit that readers may see; the layers hold every
    commit up to it, and beyond it only commits whose records stand complete in the log.
 2. Only the holder of the commit lock appends, and only where the log ends as published.
 3. Nothing that was appended is cut once it is in the memtable: the next writer adopts it.
@@ -15,20 +15,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lithograph.catalog.current_file import read_current
+from lithograph.catalog.generation import Generation
+from lithograph.catalog.hold import Hold
+from lithograph.catalog.manifest_file import read_manifest
 from lithograph.catalog.shared_map_file import SharedMapFile
+from lithograph.catalog.shelf import Shelf
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
 from lithograph.errors import ClosedError, CorruptionError, FailedStateError, StorageError
 from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
 from lithograph.formats.file_names import CURRENT
+from lithograph.formats.manifest import Manifest
 from lithograph.formats.operations import Operation
 from lithograph.formats.shared_map import COUNTER_SIZE, FLAG_SWITCH_WAL, SharedState
 from lithograph.formats.wal_header import WAL_START
 from lithograph.formats.wal_record import WalRecord
+from lithograph.write.layer_stack import LayerStack
 from lithograph.write.log_chain import LogChain
 from lithograph.write.memtable import Memtable
-from lithograph.write.replay import apply_to, follow
+from lithograph.write.replay import apply_to, before_log, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 from lithograph.write.wal_switch import switch_wal
 
@@ -50,10 +56,11 @@ class Journal:
 
     Attributes
     ----------
-    memtable : follows the log.   published : see the invariants.
+    stack : the layers; its memtable follows the log.   published : see the invariants.
     position : behind the last published record that the memtable holds.
     state : what shared.map said when it was last read or written.
     failure : the error after which nothing may be written any more, or None.
+    log_after_freeze : number of the log that was begun when a memtable was last frozen.
     """
 
     def __init__(
@@ -62,24 +69,29 @@ class Journal:
         environment: Environment,
         locks: StoreLocks,
         store_uuid: bytes,
-        memtable: Memtable,
+        stack: LayerStack,
         log: WalFile,
         position: LogPosition,
         state: SharedState,
         shared: SharedMapFile | None,
         *,
+        shelf: Shelf,
+        hold: Hold,
         writable: bool,
         exclusive: bool,
     ) -> None:
         self.files = files
         self.store_uuid = store_uuid
-        self.memtable = memtable
+        self.stack = stack
+        self.shelf = shelf
+        self.hold = hold
         self.log = log
         self.position = position
         self.published = position.sequence
         self.state = state
         self.shared = shared
         self.failure: StorageError | None = None
+        self.log_after_freeze = 0
         self.rejoin: Callable[[], None] | None = None
         self._environment = environment
         self._locks = locks
@@ -89,6 +101,20 @@ class Journal:
         # The counter that `state` was read with: what came since is news.
         self._seen = _counter_bytes(state)
         self.guard = threading.Lock()
+        hold.track(stack.generation)
+
+    @property
+    def memtable(self) -> Memtable:
+        """The memtable that takes the next commits."""
+        return self.stack.memtable
+
+    def newest(self) -> tuple[LayerStack, int]:
+        """Return layers, and the newest published commit, which they hold."""
+        while True:
+            stack = self.stack
+            published = self.published
+            if self.stack is stack:
+                return stack, published
 
     # Following ---------------------------------------------------------------------------------
 
@@ -113,7 +139,13 @@ class Journal:
         self._seen = seen
 
     def catch_up(self, state: SharedState) -> None:
-        """Apply what was published behind `position`, through every log in between."""
+        """Apply what was published behind `position`, through every log in between.
+
+        Where other files became the store, begin anew above them: with an empty memtable.
+        """
+        if state.generation > self.stack.generation.number:
+            self._begin_anew(state)
+            return
         same = state.wal_number == self.log.number
         if same:
             chain = LogChain.of(self.log, self.files)
@@ -146,6 +178,44 @@ class Journal:
         if not same:
             self.log.close()
             self.log = log
+        self.published = end.position.sequence
+
+    def _begin_anew(self, state: SharedState) -> None:
+        """Serve the generation that CURRENT names, and the log behind what its files hold."""
+        slot = self.current_slot()
+        if slot.generation < state.generation:
+            raise CorruptionError(
+                f"generation {state.generation} is published, CURRENT names {slot.generation}",
+                path=self.files.path_of(CURRENT),
+            )
+        manifest = read_manifest(self.files, slot)
+        memtable = Memtable.above(manifest)
+        chain = LogChain.read(
+            self.files,
+            self.store_uuid,
+            state.wal_number,
+            manifest.first_wal_number,
+            writable=self._writable,
+        )
+        try:
+            end = follow(chain, before_log(manifest), state.wal_end, apply_to(memtable))
+            if end.position.sequence != state.last_sequence:
+                raise CorruptionError(
+                    f"shared.map says commit {state.last_sequence}, the log ends with commit "
+                    f"{end.position.sequence}",
+                    path=chain.take().path,
+                    offset=end.position.offset,
+                )
+        except BaseException:
+            chain.close()
+            raise
+        generation = Generation(manifest, slot.manifest_number, self.shelf, self.store_uuid)
+        self.hold.track(generation)
+        self.state = state
+        self.position = end.position
+        self.log.close()
+        self.log = chain.take()
+        self.stack = LayerStack(memtable, (), generation)
         self.published = end.position.sequence
 
     # Writing, under the commit lock ------------------------------------------------------------
@@ -214,6 +284,58 @@ class Journal:
             self._publish(self.position, self.position.offset, FLAG_SWITCH_WAL)
             self._switch(self.position, ())
 
+    def freeze(self) -> None:
+        """Let a new memtable take the next commits, behind a new log; under the commit lock.
+
+        Caught up, no tail, and nothing frozen already.
+        """
+        stack = self.stack
+        assert not stack.frozen
+        assert stack.memtable.commits.last_sequence == self.published
+        self.switch()
+        self.log_after_freeze = self.log.number
+        with self.guard:
+            self.stack = LayerStack(stack.memtable.successor(), (stack.memtable,), stack.generation)
+
+    def claim_number(self) -> int:
+        """Return a file number that nobody else gets; under the commit lock, caught up."""
+        number = self.state.next_file_number
+        self._publish(
+            self.position, self.state.wal_synced, self.state.flags, next_file_number=number + 1
+        )
+        return number
+
+    def adopt_generation(self, number: int) -> None:
+        """Serve the generation that CURRENT names and shared.map does not know of yet.
+
+        Under the commit and publish locks.
+        """
+        self._publish(self.position, self.state.wal_synced, self.state.flags, generation=number)
+        with self.guard:
+            self._begin_anew(self.state)
+
+    def install(self, manifest: Manifest, manifest_number: int) -> None:
+        """Serve the files of `manifest`, which CURRENT names; under the commit and publish locks.
+
+        A frozen memtable that they hold is given up.
+        """
+        generation = Generation(manifest, manifest_number, self.shelf, self.store_uuid)
+        self.hold.track(generation)
+        self._publish(
+            self.position,
+            self.state.wal_synced,
+            self.state.flags,
+            generation=generation.number,
+        )
+        with self.guard:
+            stack = self.stack
+            frozen = tuple(
+                memtable
+                for memtable in stack.frozen
+                if memtable.commits.last_sequence > manifest.last_sequence
+            )
+            self.stack = LayerStack(stack.memtable, frozen, generation)
+
     def check_usable(self) -> None:
         """Raise FailedStateError after a failure that could not be undone."""
         if self.failure is not None:
@@ -252,9 +374,9 @@ class Journal:
         """Start a log behind `previous` with `copies`; under the publish lock, with the flag
         set."""
         assert self.shared is not None
-        slot = self._current_slot()
+        slot = self.current_slot()
         log, position, _ = switch_wal(
-            self.files, self._environment, slot, previous, copies, slot.wal_number + 1
+            self.files, self._environment, slot, previous, copies, self.state.next_file_number
         )
         with self.guard:
             state = self.shared.publish(
@@ -267,13 +389,15 @@ class Journal:
                     last_sequence=position.sequence,
                     last_commit_time=position.commit_time,
                     flags=0,
+                    next_file_number=log.number + 1,
                 )
             )
             log.close()
             self.catch_up(state)
             self._seen = _counter_bytes(state)
 
-    def _current_slot(self) -> CurrentSlot:
+    def current_slot(self) -> CurrentSlot:
+        """Return the slot of CURRENT in force."""
         reading = read_current(self.files)
         if reading.newest is None:
             raise CorruptionError(
@@ -291,7 +415,7 @@ class Journal:
             try:
                 self.log.file.truncate(end)
             except StorageError as second:
-                self._fail(second)
+                self.fail(second)
             raise error
 
     def _sync(self) -> None:
@@ -299,11 +423,20 @@ class Journal:
             self.log.file.sync_data()
         except StorageError as error:
             # The system may now take unwritten pages for clean: no retry can be trusted.
-            self._fail(error)
+            self.fail(error)
             raise
 
-    def _publish(self, position: LogPosition, synced: int, flags: int = 0) -> None:
+    def _publish(
+        self,
+        position: LogPosition,
+        synced: int,
+        flags: int = 0,
+        *,
+        generation: int | None = None,
+        next_file_number: int | None = None,
+    ) -> None:
         assert self.shared is not None
+        in_force = self.state
         with self.guard:
             try:
                 state = self.shared.publish(
@@ -315,10 +448,12 @@ class Journal:
                         last_sequence=position.sequence,
                         last_commit_time=position.commit_time,
                         flags=flags,
+                        generation=in_force.generation if generation is None else generation,
+                        next_file_number=next_file_number or in_force.next_file_number,
                     )
                 )
             except StorageError as error:
-                self._fail(error)
+                self.fail(error)
                 raise
             self.state = state
             self.position = position
@@ -326,7 +461,7 @@ class Journal:
             # Last: interrupted before this, the next look finds news and sets all three right.
             self._seen = _counter_bytes(state)
 
-    def _fail(self, error: StorageError) -> None:
+    def fail(self, error: StorageError) -> None:
         """Refuse writes from now on, and tell the next writer not to trust this log's end."""
         self.failure = error
         _log.error("%s: writing stops here until the store is reopened: %s", self.log.path, error)
@@ -350,6 +485,7 @@ class Journal:
             self.log.close()
             if self.shared is not None:
                 self.shared.close()
+            self.hold.release()
 
 
 def _counter_bytes(state: SharedState) -> bytes:

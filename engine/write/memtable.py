@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from lithograph.formats.edge_patch import EdgePatch
+from lithograph.formats.manifest import Manifest
 from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.operations import (
     AdjacentEdge,
@@ -40,6 +41,30 @@ from lithograph.write.type_table import TypeTable
 _FOLD_FROM = 8
 """Relative versions on top of each other before a reader folds them into a full one."""
 
+_NODE_BYTES = 450
+_EDGE_BYTES = 850
+_VERSION_BYTES = 250
+_TEXT_BYTES = 60
+"""What an entry, a version and a text take besides what the user gave, as `tracemalloc` sees it."""
+
+
+def _node_patch_bytes(patch: NodePatch | None) -> int:
+    """Return about how much memory a change of a node takes."""
+    if patch is None:
+        return 0
+    size = len(patch.properties or b"") + len(patch.properties_set or b"")
+    for texts in (patch.observations, patch.removed, patch.appended, patch.properties_unset):
+        if texts:
+            size += sum(map(len, texts)) + _TEXT_BYTES * len(texts)
+    return size
+
+
+def _added(versions: Sequence[NodeVersion] | Sequence[EdgeVersion]) -> int:
+    """Return 1 for what is alive and was not before the memtable, -1 the other way round, or 0."""
+    if not versions:
+        return 0
+    return (versions[-1].change is not None) - (not versions[0].full)
+
 
 def _sequence(version: NodeVersion) -> int:
     return version.sequence
@@ -53,6 +78,7 @@ class Memtable:
     types : the store's type codes.   commits : times and counts, by sequence.
     next_id, type_count : the id of the next new node and the code of the next new type, as of the
         last commit that was applied whole.   version_count : versions held, of nodes and edges.
+    size_bytes : memory taken, about.
     """
 
     def __init__(
@@ -63,19 +89,62 @@ class Memtable:
         next_id: int = 0,
         node_count: int = 0,
         edge_count: int = 0,
-        types: Sequence[str] = (),
+        types: Sequence[str] | TypeTable = (),
+        type_count: int | None = None,
     ) -> None:
-        self.types = TypeTable(types)
-        self.commits = CommitTable(
-            sequence, commit_time, node_count, edge_count, next_id, len(types)
-        )
+        self.types = types if isinstance(types, TypeTable) else TypeTable(types)
+        count = len(self.types) if type_count is None else type_count
+        self.commits = CommitTable(sequence, commit_time, node_count, edge_count, next_id, count)
         self.first_id = next_id
         self.version_count = 0
+        self.size_bytes = 0
         self._names: dict[str, list[tuple[int, int]]] = {}
         self._order = NameOrder()
         self._nodes: dict[int, NodeEntry] = {}
         self._adjacency: tuple[dict[int, AdjacencyList], dict[int, AdjacencyList]] = ({}, {})
         self._sources: list[int] = []
+
+    @classmethod
+    def above(cls, manifest: Manifest) -> Memtable:
+        """Return an empty memtable above what a manifest's files hold."""
+        return cls(
+            sequence=manifest.last_sequence,
+            commit_time=manifest.last_commit_time,
+            next_id=manifest.next_id,
+            node_count=manifest.node_count,
+            edge_count=manifest.edge_count,
+            types=manifest.types,
+        )
+
+    def successor(self) -> Memtable:
+        """Return an empty memtable above this one, which takes no commits any more."""
+        last = self.commits.last_sequence
+        return Memtable(
+            sequence=last,
+            commit_time=self.commits.time(last),
+            next_id=self.next_id,
+            node_count=self.commits.node_count(last),
+            edge_count=self.commits.edge_count(last),
+            types=self.types,
+            type_count=self.type_count,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no commit was applied since the memtable began."""
+        return self.commits.last_sequence < self.commits.first_sequence
+
+    def node_entries(self) -> dict[int, NodeEntry]:
+        """Return the entries by id: of a frozen memtable, for a flush."""
+        return self._nodes
+
+    def edge_lists(self, direction: Direction) -> dict[int, AdjacencyList]:
+        """Return the adjacency lists by id: of a frozen memtable, for a flush."""
+        return self._adjacency[direction]
+
+    def name_versions(self) -> dict[str, list[tuple[int, int]]]:
+        """Return (sequence, id or ABSENT), oldest first, by name: of a frozen memtable."""
+        return self._names
 
     @property
     def next_id(self) -> int:
@@ -234,6 +303,7 @@ class Memtable:
         entry = self._nodes.get(node_id)
         if entry is None:
             entry = self._nodes[node_id] = NodeEntry(name)
+            self.size_bytes += _NODE_BYTES
         return entry
 
     def _push_node(self, entry: NodeEntry, version: NodeVersion) -> None:
@@ -241,6 +311,7 @@ class Memtable:
         if not versions or versions[-1].sequence < version.sequence:
             versions.append(version)
             self.version_count += 1
+            self.size_bytes += _VERSION_BYTES + _node_patch_bytes(version.change)
 
     def _push_name(self, name: str, sequence: int, node_id: int) -> None:
         versions = self._names.get(name)
@@ -275,6 +346,8 @@ class Memtable:
                 born, born_sequence = newest.born, newest.born_sequence
         versions.append(EdgeVersion(sequence, time, patch, full, born, born_sequence))
         self.version_count += 1
+        properties = patch.properties if patch is not None else None
+        self.size_bytes += _VERSION_BYTES + len(properties or b"")
 
     def _edge_entry(self, source: int, adjacent: AdjacentEdge) -> EdgeEntry:
         type_code, target, key = adjacent
@@ -282,6 +355,7 @@ class Memtable:
         entry = out.entries.get(adjacent)
         if entry is None:
             entry = EdgeEntry(source, target, type_code, key)
+            self.size_bytes += _EDGE_BYTES + len(key)
             # The in-list first: were this interrupted between the two, the edge would be found
             # missing in the out-list and both would be set again.
             self._list(Direction.IN, target).entries[(type_code, source, key)] = entry
@@ -332,16 +406,16 @@ class Memtable:
                 incoming = self._adjacency[Direction.IN].get(target)
                 if incoming is None or incoming.entries.get((type_code, source, key)) is not edge:
                     broken.append(f"the edge {source} -> {target} is in one direction only")
-                if edge.versions and edge.versions[-1].change is not None:
-                    count += 1
-        live = sum(1 for entry in self._nodes.values() if entry.versions[-1].change is not None)
-        last = self.commits.last_sequence
+                count += _added(edge.versions)
+        live = sum(_added(entry.versions) for entry in self._nodes.values())
+        commits = self.commits
+        first, last = commits.first_sequence - 1, commits.last_sequence
         for what, found, kept in (
-            ("nodes", live, self.commits.node_count(last)),
-            ("edges", count, self.commits.edge_count(last)),
+            ("nodes", live, commits.node_count(last) - commits.node_count(first)),
+            ("edges", count, commits.edge_count(last) - commits.edge_count(first)),
         ):
             if found != kept:
-                broken.append(f"{found} live {what}, the commit table counts {kept}")
+                broken.append(f"{found} {what} were added, the commit table counts {kept}")
         both = (sum(len(x.entries) for x in lists.values()) for lists in self._adjacency)
         if len(set(both)) != 1:
             broken.append("the two directions hold different numbers of edges")

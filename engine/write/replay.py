@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.file_header import HEADER_SIZE
+from lithograph.formats.manifest import Manifest
 from lithograph.formats.operations import (
     DefineType,
     DeleteEdge,
@@ -105,6 +106,11 @@ def follow(
     if end is not None:
         return LogEnd(final, end, final, (), 0)
     return _judge_tail(newest, start, records, rest, promised)
+
+
+def before_log(manifest: Manifest) -> LogPosition:
+    """Return the position from which the logs are followed: in none of them yet."""
+    return LogPosition(0, 0, 0, manifest.last_sequence, manifest.last_commit_time)
 
 
 def _start(log: WalFile, applied: LogPosition) -> LogPosition:

@@ -9,22 +9,24 @@ from __future__ import annotations
 import errno
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
-from lithograph.files.protocol import File, Files, Lock, failed
+from lithograph.files.protocol import File, FileMap, Files, Lock, failed
 from lithograph.tools.testing.simulated_files import SimulatedFile, os_error
 
 _ACTIONS: Final = {
     "create": "open",
     "open": "open",
+    "map": "map",
     "read": "read",
     "write": "write",
     "truncate": "truncate",
     "sync": "sync",
     "sync_directory": "sync",
     "mkdir": "create",
+    "rmdir": "remove",
     "unlink": "remove",
     "lock": "lock",
     "list": "list",
@@ -106,11 +108,23 @@ class FaultyFiles:
     def root(self) -> str:
         return self.files.root
 
+    @property
+    def on_exhausted(self) -> Callable[[], bool] | None:
+        return self.files.on_exhausted
+
+    @on_exhausted.setter
+    def on_exhausted(self, hook: Callable[[], bool] | None) -> None:
+        self.files.on_exhausted = hook
+
     def identity(self) -> tuple[int, int]:
         return self.files.identity()
 
     def path_of(self, name: str) -> str:
         return self.files.path_of(name)
+
+    def free_bytes(self) -> int:
+        self._check("look", "")
+        return self.files.free_bytes()
 
     def exists(self, name: str) -> bool:
         self._check("look", name)
@@ -123,6 +137,10 @@ class FaultyFiles:
     def make_directory(self, name: str) -> None:
         self._check("mkdir", name)
         self.files.make_directory(name)
+
+    def remove_directory(self, name: str) -> bool:
+        self._check("rmdir", name)
+        return self.files.remove_directory(name)
 
     def sync_directory(self, name: str) -> None:
         fault = self.plan.fault_of("sync_directory", name)
@@ -139,11 +157,15 @@ class FaultyFiles:
         self._check("open", name)
         return FaultyFile(self.files.open(name, writable=writable), name, self.plan)
 
+    def map(self, name: str) -> FileMap:
+        self._check("map", name)
+        return FaultyFileMap(self.files.map(name), name, self.plan)
+
     def unlink(self, name: str) -> None:
         self._check("unlink", name)
         self.files.unlink(name)
 
-    def lock(self, name: str, pid: int) -> Lock:
+    def lock(self, name: str, pid: int | None) -> Lock:
         return FaultyLock(self.files.lock(name, pid), name, self.path_of(name), self.plan)
 
     def close(self) -> None:
@@ -200,6 +222,27 @@ class FaultyFile:
 
     def _check(self, kind: str) -> None:
         self._plan.check(kind, self._name, self.path)
+
+
+class FaultyFileMap:
+    """Any `FileMap`, with the faults of a plan: those of the kinds "read" and "look"."""
+
+    def __init__(self, mapped: FileMap, name: str, plan: FaultPlan) -> None:
+        self.path = mapped.path
+        self._map = mapped
+        self._name = name
+        self._plan = plan
+
+    def size(self) -> int:
+        self._plan.check("look", self._name, self.path)
+        return self._map.size()
+
+    def read(self, offset: int, size: int) -> bytes:
+        self._plan.check("read", self._name, self.path)
+        return self._map.read(offset, size)
+
+    def close(self) -> None:
+        self._map.close()
 
 
 class FaultyLock:

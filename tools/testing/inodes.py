@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias, Union
+from typing import Final, TypeAlias, Union
 
-from lithograph.formats.file_names import LOCKS_DIRECTORY
+from lithograph.formats.file_names import LOCKS_DIRECTORY, PINS_DIRECTORY
+
+_PINS: Final = PINS_DIRECTORY.rpartition("/")[2]
 
 Image: TypeAlias = tuple[tuple[str, Union["Image", bytes]], ...]
 """A directory tree: (name, bytes of a file or Image of a directory), in the order of the names."""
@@ -97,18 +99,27 @@ class FileInode:
 class DirectoryInode:
     """The entries of one directory. A pending operation is a name with its inode, or with None."""
 
-    __slots__ = ("durable", "is_whole", "pending", "visible")
+    __slots__ = ("durable", "is_transient", "is_whole", "pending", "visible")
 
-    def __init__(self, durable: Entries | None = None, *, is_whole: bool = False) -> None:
+    def __init__(
+        self,
+        durable: Entries | None = None,
+        *,
+        is_whole: bool = False,
+        is_transient: bool = False,
+    ) -> None:
         self.durable: Entries = {} if durable is None else durable
         self.visible = dict(self.durable)
         self.pending: list[tuple[str, Inode | None]] = []
         # Lock files are empty and made anew when missing: for them, none or all must do.
         self.is_whole = is_whole
+        # Pins are never synced, and nobody lives who pinned: they may as well always be lost.
+        self.is_transient = is_transient
 
     def change(self, name: str, inode: Inode | None) -> None:
         set_entry(self.visible, name, inode)
-        self.pending.append((name, inode))
+        if not self.is_transient:
+            self.pending.append((name, inode))
 
     def sync(self) -> None:
         self.durable = dict(self.visible)
@@ -120,7 +131,7 @@ Entries: TypeAlias = dict[str, Inode]
 
 
 def new_directory(name: str, durable: Entries | None = None) -> DirectoryInode:
-    return DirectoryInode(durable, is_whole=name == LOCKS_DIRECTORY)
+    return DirectoryInode(durable, is_whole=name == LOCKS_DIRECTORY, is_transient=name == _PINS)
 
 
 def set_entry(entries: Entries, name: str, inode: Inode | None) -> None:

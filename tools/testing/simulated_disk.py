@@ -9,8 +9,9 @@ and each directory, the durable state and any part of the operations. The rules:
 2. Un-synced writes of a file land in any subset, and in part at 512-byte sectors. Where two
    overlap, the later one wins if it lands. Size and data land independently: growth without its
    data reads as zeros.
-3. Un-synced entries (a link, an unlink, a new directory) land in any subset.
-4. After a failed sync of a file (Rebello et al., USENIX ATC 2020) what was un-synced stays readable
+3. Un-synced entries (a link, an unlink, a directory made or removed) land in any subset.
+4. Pins (SPEC.md, section 10.1), which are never synced, are lost: they would pin nothing.
+5. After a failed sync of a file (Rebello et al., USENIX ATC 2020) what was un-synced stays readable
    and counts as clean: no later sync makes it durable, and whether it landed is open.
 
 Assumed: a sector of 512 bytes is written whole or not at all and spares its neighbors (powersafe
@@ -53,11 +54,13 @@ class SimulatedDisk:
     ----------
     root : the path the store claims to have, for messages.
     log : (kind, name) of every operation so far, failed ones too; two runs of one seed leave equal
-        logs. The kinds are create, write, truncate, sync, unlink, mkdir, sync_directory, lock.
+        logs. The kinds are create, write, truncate, sync, unlink, mkdir, rmdir,
+        sync_directory, lock.
     on_operation : called with (kind, name) before each of them; what it raises, and a kill of the
         process, keep the operation from happening.
     ignores_sync : called with (kind, name) for each sync and sync_directory; where it returns True,
         the disk lies and does nothing. Stays with the disk across power cuts.
+    free_bytes : what processes are told; writes do not change it, and are never refused.
     """
 
     _devices: Final = itertools.count(1)
@@ -70,6 +73,7 @@ class SimulatedDisk:
         self.log: list[tuple[str, str]] = []
         self.on_operation: Callable[[str, str], None] | None = None
         self.ignores_sync: Callable[[str, str], bool] | None = None
+        self.free_bytes = 2**50
         self.holds: Holds = {}
         self._pids = itertools.count(1001)
 

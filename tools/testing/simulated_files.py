@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from lithograph.errors import CorruptionError, StoreNotFoundError
-from lithograph.files.protocol import File, Lock, failed
-from lithograph.formats.file_names import is_store_file
+from lithograph.files.protocol import File, FileMap, Lock, cut_short, failed
+from lithograph.formats.file_names import PARTITIONS_DIRECTORY, is_store_file
 from lithograph.tools.testing.inodes import (
     DirectoryInode,
     FileInode,
@@ -39,7 +40,9 @@ class SimulatedFiles:
         self.pid = pid
         self.root = disk.root
         self.is_killed = False
-        self._is_closed = False
+        # Never called: this machine has descriptors and maps without end.
+        self.on_exhausted: Callable[[], bool] | None = None
+        self.is_closed = False
         self._open: set[SimulatedFile | SimulatedLock] = set()
         if create:
             self.begin("mkdir", "")
@@ -68,6 +71,10 @@ class SimulatedFiles:
 
     def path_of(self, name: str) -> str:
         return str(Path(self.root, name))
+
+    def free_bytes(self) -> int:
+        self.check_usable()
+        return self.disk.free_bytes
 
     def exists(self, name: str) -> bool:
         self.check_usable()
@@ -99,6 +106,21 @@ class SimulatedFiles:
         if leaf not in directory.visible:
             directory.change(leaf, new_directory(leaf))
 
+    def remove_directory(self, name: str) -> bool:
+        above, _, leaf = name.rpartition("/")
+        assert above == PARTITIONS_DIRECTORY, name
+        self.begin("rmdir", name)
+        try:
+            directory = self._directory(above)
+            if _child_directory(directory, leaf).visible:
+                return False
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise failed("remove", self.path_of(name), error) from error
+        directory.change(leaf, None)
+        return True
+
     def sync_directory(self, name: str) -> None:
         self.begin("sync_directory", name)
         try:
@@ -115,20 +137,16 @@ class SimulatedFiles:
         except FileExistsError:
             raise
         except OSError as error:
-            raise self._not_opened(name, error) from error
+            raise self._not_opened("open", name, error) from error
         return self._opened(SimulatedFile(self, name, inode, writable=True))
 
     def open(self, name: str, *, writable: bool = False) -> File:
-        self.check_usable()
-        try:
-            inode = self.inode_at(name)
-            if isinstance(inode, DirectoryInode):
-                if writable:
-                    raise os_error(errno.EISDIR)
-                raise CorruptionError("not a regular file", path=self.path_of(name))
-        except OSError as error:
-            raise self._not_opened(name, error) from error
+        inode = self._existing_file("open", name, writable=writable)
         return self._opened(SimulatedFile(self, name, inode, writable=writable))
+
+    def map(self, name: str) -> FileMap:
+        inode = self._existing_file("map", name, writable=False)
+        return SimulatedFileMap(self, self.path_of(name), inode)
 
     def unlink(self, name: str) -> None:
         self.begin("unlink", name)
@@ -140,7 +158,7 @@ class SimulatedFiles:
         directory, leaf = self._locate(name)
         directory.change(leaf, None)
 
-    def lock(self, name: str, pid: int) -> Lock:
+    def lock(self, name: str, pid: int | None) -> Lock:
         self.check_usable()
         lock = SimulatedLock(self, self.disk.holds, name, pid)
         self._open.add(lock)
@@ -149,7 +167,7 @@ class SimulatedFiles:
     def close(self) -> None:
         for thing in list(self._open):
             thing.close()
-        self._is_closed = True
+        self.is_closed = True
 
     def abandon(self) -> None:
         """Close everything and leave the locks held, until the process is killed."""
@@ -158,7 +176,7 @@ class SimulatedFiles:
                 thing.abandon()
             else:
                 thing.close()
-        self._is_closed = True
+        self.is_closed = True
 
     def begin(self, kind: str, name: str) -> None:
         """Announce an operation that may change the disk, and note it."""
@@ -171,7 +189,7 @@ class SimulatedFiles:
     def check_usable(self) -> None:
         if self.is_killed:
             raise ProcessKilled(f"process {self.pid} was killed")
-        if self._is_closed:
+        if self.is_closed:
             raise failed("use", self.root, os_error(errno.EBADF))
 
     def forget(self, thing: SimulatedFile | SimulatedLock) -> None:
@@ -205,12 +223,24 @@ class SimulatedFiles:
         self._open.add(file)
         return file
 
-    def _not_opened(self, name: str, error: OSError) -> Exception:
+    def _existing_file(self, action: str, name: str, *, writable: bool) -> FileInode:
+        self.check_usable()
+        try:
+            inode = self.inode_at(name)
+            if isinstance(inode, DirectoryInode):
+                if writable:
+                    raise os_error(errno.EISDIR)
+                raise CorruptionError("not a regular file", path=self.path_of(name))
+        except OSError as error:
+            raise self._not_opened(action, name, error) from error
+        return inode
+
+    def _not_opened(self, action: str, name: str, error: OSError) -> Exception:
         if isinstance(error, FileNotFoundError):
             return CorruptionError(
                 "the file is missing; restore it from a backup", path=self.path_of(name)
             )
-        return failed("open", self.path_of(name), error)
+        return failed(action, self.path_of(name), error)
 
     def _locate(self, name: str) -> tuple[DirectoryInode, str]:
         assert is_store_file(name), name
@@ -282,6 +312,39 @@ class SimulatedFile:
         if min(numbers, default=0) < 0:
             raise failed(action, self.path, os_error(errno.EINVAL))
         if self._is_closed:
+            raise failed(action, self.path, os_error(errno.EBADF))
+
+
+class SimulatedFileMap:
+    """One mapped file of a simulated process."""
+
+    def __init__(self, files: SimulatedFiles, path: str, inode: FileInode) -> None:
+        self.path = path
+        self._files = files
+        self._inode = inode
+        self._size = len(inode.visible)
+        self._is_closed = False
+
+    def size(self) -> int:
+        self._check_usable("look at")
+        return len(self._inode.visible) if self._size else 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        assert offset >= 0
+        assert size >= 0
+        end = min(self.size(), self._size)
+        if offset + size > end:
+            raise cut_short(self.path, end, offset, size)
+        return bytes(self._inode.visible[offset : offset + size])
+
+    def close(self) -> None:
+        self._is_closed = True
+
+    def _check_usable(self, action: str) -> None:
+        if self._files.is_killed:
+            self._files.check_usable()
+        # Closing the store's files closes its maps.
+        if self._is_closed or self._files.is_closed:
             raise failed(action, self.path, os_error(errno.EBADF))
 
 

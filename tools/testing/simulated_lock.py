@@ -23,7 +23,7 @@ class Hold:
     """A lock held on a lock file; it outlives the object that took it only by `abandon`."""
 
     process: SimulatedFiles
-    pid: int
+    pid: int | None
     exclusive: bool
 
 
@@ -34,7 +34,7 @@ Holds: TypeAlias = dict[FileInode, list[Hold]]
 class SimulatedLock:
     """A lock that one file of the store stands for."""
 
-    def __init__(self, files: SimulatedFiles, holds: Holds, name: str, pid: int) -> None:
+    def __init__(self, files: SimulatedFiles, holds: Holds, name: str, pid: int | None) -> None:
         self._files = files
         self._holds = holds
         self._name = name

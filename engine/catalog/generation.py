@@ -1,0 +1,148 @@
+"""One generation of a store: its manifest, and layers over the files that it names.
+
+Making one reads nothing: a layer opens its file when something is asked of it that its range does
+not answer already, and the shelf closes it again when others are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lithograph.catalog.shelf import Shelf
+from lithograph.errors import CorruptionError
+from lithograph.formats.manifest import Manifest
+from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
+from lithograph.formats.operations import AdjacentEdge
+from lithograph.segments.layer import Direction, GraphLayer, NameLayer
+from lithograph.segments.run_reader import RunLayer
+from lithograph.segments.segment_layer import SegmentLayer
+from lithograph.segments.version import EdgeVersion, NodeVersion
+
+
+class LazyRun:
+    """The layer of one run; implements `segments.layer.NameLayer`."""
+
+    def __init__(self, entry: RunEntry, open_run: Callable[[], RunLayer]) -> None:
+        self.entry = entry
+        self._open = open_run
+
+    def find_name(self, name: str, sequence: int) -> int | None:
+        if sequence < self.entry.first_sequence:
+            return None
+        return self._open().find_name(name, sequence)
+
+    def names_after(self, start: str, after: bool, count: int) -> list[str]:
+        return self._open().names_after(start, after, count)
+
+
+class LazySegment:
+    """The layer of one segment and its history; implements `segments.layer.GraphLayer`."""
+
+    def __init__(self, entry: SegmentEntry, open_segment: Callable[[], SegmentLayer]) -> None:
+        self.entry = entry
+        self.first_id = entry.first_id
+        self._open = open_segment
+
+    def name_of(self, node_id: int) -> str | None:
+        if not self.first_id <= node_id < self.entry.end_id:
+            return None
+        return self._open().name_of(node_id)
+
+    def node_versions(self, node_id: int, sequence: int) -> list[NodeVersion]:
+        if self._is_outside(node_id, sequence):
+            return []
+        return self._open().node_versions(node_id, sequence)
+
+    def adjacency(
+        self, node_id: int, direction: Direction, sequence: int
+    ) -> list[tuple[AdjacentEdge, bool]]:
+        if self._is_outside(node_id, sequence):
+            return []
+        return self._open().adjacency(node_id, direction, sequence)
+
+    def out_edges(
+        self, node_id: int, sequence: int
+    ) -> list[tuple[AdjacentEdge, list[EdgeVersion]]]:
+        if self._is_outside(node_id, sequence):
+            return []
+        return self._open().out_edges(node_id, sequence)
+
+    def edge_versions(
+        self, source: int, adjacent: AdjacentEdge, sequence: int
+    ) -> list[EdgeVersion]:
+        if self._is_outside(max(source, adjacent[1]), sequence):
+            return []
+        return self._open().edge_versions(source, adjacent, sequence)
+
+    def degree(self, node_id: int, direction: Direction, sequence: int) -> int | None:
+        if self._is_outside(node_id, sequence):
+            return 0
+        return self._open().degree(node_id, direction, sequence)
+
+    def sources(self, start: int, count: int) -> Sequence[int]:
+        return self._open().sources(start, count)
+
+    def _is_outside(self, node_id: int, sequence: int) -> bool:
+        """Return whether the segment's ranges alone say that it knows nothing."""
+        return node_id >= self.entry.end_id or sequence < self.entry.first_sequence
+
+
+class Generation:
+    """The files of a manifest as layers.
+
+    Attributes
+    ----------
+    number : of the generation.   manifest_number : file number of its manifest.
+    names, graph : layers over runs and segments, newest first.
+    """
+
+    def __init__(
+        self, manifest: Manifest, manifest_number: int, shelf: Shelf, store_uuid: bytes
+    ) -> None:
+        self.manifest = manifest
+        self.manifest_number = manifest_number
+        self.number = manifest.generation
+        self._shelf = shelf
+        self._store_uuid = store_uuid
+        self.names: tuple[NameLayer, ...] = tuple(
+            [_run_layer(entry, shelf, store_uuid) for entry in reversed(manifest.runs)]
+        )
+        self.graph: tuple[GraphLayer, ...] = tuple(
+            [_segment_layer(entry, shelf, store_uuid) for entry in reversed(manifest.segments)]
+        )
+
+    def commit_row(self, sequence: int) -> tuple[int, int, int]:
+        """Return time, node count and edge count of a commit that the segments hold.
+
+        Cost: one block of the commit table of its segment.
+        """
+        for entry in self.manifest.segments:
+            if entry.first_sequence <= sequence <= entry.last_sequence:
+                return self._shelf.segment(entry, self._store_uuid).commit_row(sequence)
+        raise CorruptionError(f"no segment holds commit {sequence}")
+
+    def sequence_at(self, time: int) -> int:
+        """Return the newest commit in the segments that is not after `time` (µs); 0 if none is."""
+        for entry in reversed(self.manifest.segments):
+            if entry.last_time <= time:
+                return entry.last_sequence
+            if entry.first_time <= time:
+                return self._shelf.segment(entry, self._store_uuid).sequence_at(time)
+        return 0
+
+
+# Of the shelf, not of the generation: it is in no cycle, so that its files are let go as soon as
+# the last view drops it.
+
+
+def _run_layer(entry: RunEntry, shelf: Shelf, store_uuid: bytes) -> LazyRun:
+    return LazyRun(entry, lambda: RunLayer(shelf.run(entry, store_uuid)))
+
+
+def _segment_layer(entry: SegmentEntry, shelf: Shelf, store_uuid: bytes) -> LazySegment:
+    def open_layer() -> SegmentLayer:
+        return SegmentLayer(
+            shelf.segment(entry, store_uuid), lambda: shelf.history(entry, store_uuid)
+        )
+
+    return LazySegment(entry, open_layer)

@@ -1,0 +1,69 @@
+"""The sealed files of a store: opened when first touched, closed when others are wanted."""
+
+from __future__ import annotations
+
+from lithograph.files import Files
+from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
+from lithograph.segments.block_cache import BlockCache
+from lithograph.segments.history_reader import HistoryReader
+from lithograph.segments.map_pool import MapPool
+from lithograph.segments.run_reader import RunReader
+from lithograph.segments.segment_reader import SegmentReader
+
+
+class Shelf:
+    """Opens sealed files; at most `open_max` are open at a time, whatever the store holds.
+
+    Attributes
+    ----------
+    cache : decompressed blocks of all of them.
+    """
+
+    def __init__(self, files: Files, cache_size_bytes: int, open_max: int) -> None:
+        self.cache = BlockCache(cache_size_bytes)
+        self._files = files
+        self._pool = MapPool(open_max)
+
+    @property
+    def open_count(self) -> int:
+        """How many files are open now."""
+        return self._pool.open_count
+
+    def run(self, entry: RunEntry, store_uuid: bytes) -> RunReader:
+        """Return the reader of a run; CorruptionError if it is not the file that was published."""
+        return self._pool.get(
+            ("run", entry.number), lambda: RunReader.open(self._files, entry.ref, store_uuid)
+        )
+
+    def segment(self, entry: SegmentEntry, store_uuid: bytes) -> SegmentReader:
+        """Return the reader of a segment."""
+        return self._pool.get(
+            ("seg", entry.number),
+            lambda: SegmentReader.open(
+                self._files, entry.partition, entry.ref, store_uuid, self.cache
+            ),
+        )
+
+    def history(self, entry: SegmentEntry, store_uuid: bytes) -> HistoryReader | None:
+        """Return the reader of a segment's history, or None if it has none."""
+        history = entry.history
+        if history is None:
+            return None
+        return self._pool.get(
+            ("his", entry.number),
+            lambda: HistoryReader.open(
+                self._files, entry.partition, history, store_uuid, self.cache
+            ),
+        )
+
+    def forget(self, number: int) -> None:
+        """Close what is open of a file that is about to be removed."""
+        for kind in ("run", "seg", "his"):
+            self._pool.drop((kind, number))
+
+    def shrink(self) -> bool:
+        """Close files that nobody uses; return whether there were any."""
+        return self._pool.shrink()
+
+    def close(self) -> None:
+        self._pool.close()

@@ -1,0 +1,256 @@
+"""The caretaker: flushes and compacts behind the commits of one process.
+
+Both kinds of work are generators that do a bounded step at a time. A thread steps them, or, without
+one (`Tuning.background`), the commit that needs room does, and tests step them by hand.
+
+Invariants
+1. At most one memtable is frozen; it is given up only when its files are published.
+2. A commit that finds the memtable full while another is frozen waits: memory never grows beyond
+   two memtables and the commits of one group.
+3. Work that failed is tried again when somebody needs it, not on and on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator
+from typing import Final
+
+from lithograph.errors import ClosedError, CorruptionError, LithographError, StorageError
+from lithograph.maintenance.compaction import Compaction, compaction_due, major_compaction
+from lithograph.maintenance.flush import flush
+from lithograph.maintenance.open_store import OpenStore
+
+_log = logging.getLogger("lithograph")
+
+_IDLE_S: Final = 60.0
+
+Progress = Callable[[int, int], None]
+
+
+class Caretaker:
+    """Implements `transaction.committer.Upkeep`.
+
+    Attributes
+    ----------
+    failure : the error of the last flush, if it failed and none has succeeded since.
+    """
+
+    def __init__(self, store: OpenStore) -> None:
+        self._store = store
+        self._tuning = store.options.tuning
+        self._threaded = self._tuning.background
+        self._thread: threading.Thread | None = None
+        # Guards what follows; the thread waits on it for work, commits wait on it for room.
+        self._change = threading.Condition()
+        self._stopping = False
+        self._flush_wanted = False
+        self._compaction_wanted = False
+        self.failure: LithographError | None = None
+        # One at a time steps the work: the thread, or whoever works in its place.
+        self._working = threading.Lock()
+        self._flush: Generator[None, None, None] | None = None
+        self._compaction: Compaction | None = None
+        # Inputs of merges that found damage: merging them again would only find it again.
+        self._broken: set[tuple[int, ...]] = set()
+
+    # Asked by the committer --------------------------------------------------------------------
+
+    def before_group(self) -> None:
+        journal = self._store.journal
+        if self._is_full() and not journal.stack.frozen:
+            journal.freeze()
+            self._want_flush()
+
+    def wait_for_room(self) -> None:
+        if not (self._is_full() and self._store.journal.stack.frozen):
+            return
+        if not self._threaded:
+            self.finish_flush()
+            self.work_off()
+            return
+        self._want_flush()
+        with self._change:
+            while self._is_full() and self._store.journal.stack.frozen:
+                if self._stopping:
+                    raise ClosedError(
+                        "the store was closed before this could be committed; open it again"
+                    )
+                if self.failure is not None and not self._flush_wanted:
+                    raise _full(self.failure)
+                self._change.wait(_IDLE_S)
+
+    # Asked by the graph ------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Put every commit so far into files, and retire the log behind them.
+
+        Raises
+        ------
+        StorageError, FailedStateError, LockedError : what was committed is as safe as before.
+        """
+        journal, committer = self._store.journal, self._store.committer
+
+        def freeze() -> None:
+            if journal.memtable.is_empty:
+                journal.sync()
+            elif not journal.stack.frozen:
+                journal.freeze()
+
+        self.finish_flush()
+        committer.exclusively(freeze)
+        self.finish_flush()
+
+    def finish_flush(self) -> None:
+        """Flush what is frozen, in this thread or with the one that has begun to."""
+        with self._working:
+            while self._step_flush():
+                pass
+        if self._tuning.compaction:
+            self._want_compaction()
+
+    def step(self) -> bool:
+        """Do one step of what is due; return whether there was any. For use without a thread."""
+        with self._working:
+            return self._step_flush() or self._step_compaction()
+
+    def work_off(self) -> None:
+        """Do everything that is due, in this thread."""
+        while self.step():
+            pass
+
+    def compact(self, progress: Progress | None = None) -> None:
+        """Merge everything into one segment and one run, in this thread.
+
+        progress : called with bytes of input done and to do.
+
+        Raises
+        ------
+        StorageError, CorruptionError : what was merged before stands, the rest is as it was.
+        """
+        self.checkpoint()
+        done = 0
+        while merges := major_compaction(self._store):
+            total = done + sum(merge.size_bytes for merge in merges)
+            for merge in merges[1:]:
+                merge.steps.close()
+            with self._working:
+                for _ in merges[0].steps:
+                    if self._stopping:
+                        raise ClosedError("the store was closed while it was compacted")
+            done += merges[0].size_bytes
+            if progress is not None:
+                progress(done, total)
+
+    def close(self) -> None:
+        """Stop after the step under way; unfinished files are taken back."""
+        with self._change:
+            self._stopping = True
+            self._change.notify_all()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        with self._working:
+            if self._flush is not None:
+                self._flush.close()
+            if self._compaction is not None:
+                self._compaction.steps.close()
+            self._flush = self._compaction = None
+
+    # The work ----------------------------------------------------------------------------------
+
+    def _is_full(self) -> bool:
+        return self._store.journal.memtable.size_bytes >= self._tuning.memtable_size_bytes_max
+
+    def _step_flush(self) -> bool:
+        """Do one step of the flush that is due; return whether more may be due."""
+        if self._flush is None:
+            if not self._store.journal.stack.frozen:
+                self._flush_wanted = False
+                return False
+            self._flush = flush(self._store)
+        try:
+            next(self._flush)
+        except StopIteration:
+            self._flush = None
+            self.failure = None
+            self._compaction_wanted = True
+            return bool(self._store.journal.stack.frozen)
+        except BaseException as error:
+            self._flush = None
+            self._flush_wanted = False
+            if isinstance(error, LithographError):
+                self.failure = error
+            raise
+        return True
+
+    def _step_compaction(self) -> bool:
+        if self._compaction is None:
+            if not (self._tuning.compaction and self._compaction_wanted):
+                return False
+            self._compaction = compaction_due(self._store, self._broken)
+            if self._compaction is None:
+                self._compaction_wanted = False
+                return False
+        compaction = self._compaction
+        try:
+            next(compaction.steps)
+        except StopIteration:
+            self._compaction = None
+        except BaseException as error:
+            self._compaction = None
+            self._compaction_wanted = False
+            if isinstance(error, CorruptionError):
+                self._broken.add(compaction.inputs)
+            raise
+        return True
+
+    # The thread --------------------------------------------------------------------------------
+
+    def _want_flush(self) -> None:
+        self._flush_wanted = True
+        self._wake()
+
+    def _want_compaction(self) -> None:
+        self._compaction_wanted = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._threaded:
+            return
+        with self._change:
+            if self._thread is None and not self._stopping:
+                self._thread = threading.Thread(
+                    target=self._run, name="lithograph-caretaker", daemon=True
+                )
+                self._thread.start()
+            self._change.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._change:
+                while not (self._stopping or self._flush_wanted or self._compaction_wanted):
+                    self._change.wait(_IDLE_S)
+                if self._stopping:
+                    return
+            try:
+                with self._working:
+                    self._step_flush() or self._step_compaction()
+            except StorageError as error:
+                _log.warning("flush or compaction failed and will be tried again: %s", error)
+            except LithographError as error:
+                _log.error("flush or compaction failed: %s", error)
+            except BaseException:
+                _log.exception("flush or compaction failed")
+            with self._change:
+                self._change.notify_all()
+
+
+def _full(failure: LithographError) -> StorageError:
+    error = StorageError(
+        f"the memtable is full and cannot be flushed: {failure}; "
+        "commits go on when the cause is gone"
+    )
+    error.__cause__ = failure.__cause__ or failure
+    return error

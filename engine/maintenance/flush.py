@@ -1,0 +1,141 @@
+"""Flush: a frozen memtable becomes segments and a run (SPEC.md, section 11.5).
+
+The memtable was frozen behind a new log, so once a manifest names what was written here, the logs
+before that one are not needed any more. A crash at any step leaves the old generation, whose logs
+still hold everything, or the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import Final, cast
+
+from lithograph.catalog.partition import Unit, window_of
+from lithograph.formats.manifest import Manifest
+from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
+from lithograph.maintenance.obsolete import remove_obsolete
+from lithograph.maintenance.open_store import OpenStore
+from lithograph.maintenance.output import (
+    Output,
+    discard,
+    finish_run,
+    make_run_writer,
+    make_segment,
+    sync_directories,
+)
+from lithograph.maintenance.publication import publish
+from lithograph.write.memtable import Memtable
+from lithograph.write.memtable_slice import MemtableSlice
+
+_STEP: Final = 256
+
+
+def flush(store: OpenStore) -> Generator[None, None, None]:
+    """Write the frozen memtable to files and publish them, in bounded steps.
+
+    Does nothing where nothing is frozen, or where another process has flushed the same commits.
+
+    Raises
+    ------
+    StorageError : nothing was published, and nothing is left behind; the memtable stays.
+    """
+    journal = store.journal
+    if not journal.stack.frozen:
+        return
+    memtable = journal.stack.frozen[-1]
+    segments: list[SegmentEntry] = []
+    runs: list[RunEntry] = []
+    published = False
+    try:
+        for first, last, partition in _windows(memtable, store.options.partition):
+            slice_ = MemtableSlice(memtable, first, last)
+            times = (memtable.commits.time(first), memtable.commits.time(last))
+            segment = yield from make_segment(store, slice_, times, partition, sealed=False)
+            segments.append(segment)
+        runs += yield from _write_run(store, memtable)
+        sync_directories(store, Output(tuple(segments), tuple(runs)))
+        yield
+        published = _publish(store, memtable, segments, runs)
+    finally:
+        # After a failure between CURRENT and shared.map the files may be in force.
+        if not published and journal.failure is None:
+            discard(store, Output(tuple(segments), tuple(runs)))
+    if published:
+        clean_up(store)
+
+
+def clean_up(store: OpenStore) -> None:
+    """Remove what only old generations named; what fails here is tried again the next time."""
+    journal = store.journal
+    store.renew_view()
+    journal.hold.update()
+    remove_obsolete(
+        store.files,
+        journal.store_uuid,
+        journal.stack.generation.manifest,
+        journal.hold.oldest_generation(),
+        store.shelf,
+    )
+
+
+def _windows(memtable: Memtable, unit: str) -> Iterator[tuple[int, int, str]]:
+    """Yield (first sequence, last sequence, partition) for each window that commits fall into."""
+    commits = memtable.commits
+    start, last = commits.first_sequence, commits.last_sequence
+    while start <= last:
+        window = window_of(commits.time(start), cast(Unit, unit))
+        end = start
+        while end < last and commits.time(end + 1) < window.end:
+            end += 1
+        yield start, end, window.name
+        start = end + 1
+
+
+def _write_run(store: OpenStore, memtable: Memtable) -> Generator[None, None, list[RunEntry]]:
+    """Write the names of the memtable; return a list of one run, or of none without names."""
+    commits = memtable.commits
+    names = memtable.name_versions()
+    if not names:
+        return []
+    writer = make_run_writer(store, commits.first_sequence, commits.last_sequence)
+    try:
+        # For valid Unicode the order of `str` is that of the UTF-8 bytes.
+        for count, name in enumerate(sorted(names), 1):
+            writer.add(name.encode(), names[name][::-1])
+            if count % _STEP == 0:
+                yield
+        return [finish_run(writer)]
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _publish(
+    store: OpenStore, memtable: Memtable, segments: list[SegmentEntry], runs: list[RunEntry]
+) -> bool:
+    journal, commits = store.journal, memtable.commits
+    last = commits.last_sequence
+
+    def edit(manifest: Manifest) -> Manifest | None:
+        if manifest.last_sequence != commits.first_sequence - 1:
+            return None  # Another process has flushed these commits.
+        return replace(
+            manifest,
+            first_wal_number=journal.log_after_freeze,
+            next_id=memtable.next_id,
+            last_sequence=last,
+            last_commit_time=commits.time(last),
+            node_count=commits.node_count(last),
+            edge_count=commits.edge_count(last),
+            types=tuple(memtable.types.names[: memtable.type_count]),
+            runs=(*manifest.runs, *runs),
+            segments=(*manifest.segments, *segments),
+        )
+
+    def act() -> bool:
+        if memtable not in journal.stack.frozen:
+            return False
+        return publish(journal, store.locks, edit)
+
+    return store.committer.exclusively(act)

@@ -1,0 +1,180 @@
+"""Adjacent slices of history as one: what a merge of segments writes (SPEC.md, section 12.10).
+
+The end states of the older slices become history where a newer one says something of the same node
+or edge; with a floor, what was superseded before it is left out.
+
+Invariants
+1. What a view at the floor or later sees of the merged slice is what it saw of the inputs.
+2. A tombstone goes only where no layer below the merged slice can hold what it hides.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from lithograph.formats.operations import AdjacentEdge
+from lithograph.segments.folding import (
+    fold_edge_versions,
+    fold_node_versions,
+    raw_versions,
+    trim_history,
+)
+from lithograph.segments.slice import Mark, Slice, SliceEdge, merged_mark
+from lithograph.segments.version import EdgeVersion, NodeVersion
+
+Item = TypeVar("Item")
+
+IncomingEdge = tuple[AdjacentEdge, Mark, bool]
+
+
+class MergeSlice:
+    """Implements `segments.slice.Slice` over adjacent slices, oldest first.
+
+    floor : of a node's or an edge's versions up to this commit only what a view at it sees is kept;
+        0 keeps all.
+    newest_edge : sequence of the newest version of an edge (source, adjacent) in any input.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Slice],
+        floor: int,
+        newest_edge: Callable[[int, AdjacentEdge], int],
+    ) -> None:
+        self.first_sequence = inputs[0].first_sequence
+        self.last_sequence = inputs[-1].last_sequence
+        self.first_id = inputs[0].first_id
+        self.end_id = inputs[-1].end_id
+        self._inputs = inputs
+        self._floor = floor
+        self._newest_edge = newest_edge
+
+    def commits(self) -> Iterator[tuple[int, int, int, int]]:
+        for part in self._inputs:
+            yield from part.commits()
+
+    def names(self) -> Iterator[tuple[int, str]]:
+        named = (item for part in self._inputs for item in part.names())
+        if not self._floor:
+            yield from named
+            return
+        # A node whose end is below the floor is forgotten, its name with it.
+        living = (node_id for node_id, _, _ in self.nodes() if node_id >= self.first_id)
+        alive = next(living, None)
+        for node_id, name in named:
+            while alive is not None and alive < node_id:
+                alive = next(living, None)
+            if alive == node_id:
+                yield node_id, name
+
+    def nodes(self) -> Iterator[tuple[int, NodeVersion | None, list[NodeVersion]]]:
+        for node_id, found in _merged([part.nodes() for part in self._inputs]):
+            if len(found) == 1 and not self._floor:
+                yield found[0]
+                continue
+            raw = [version for _, end, history in found for version in raw_versions(end, history)]
+            raw = trim_history(raw, self._floor)
+            if self._is_forgotten(raw[-1]) and node_id >= self.first_id:
+                continue
+            yield (node_id, *fold_node_versions(raw))
+
+    def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
+        for source, found in _merged([part.edges() for part in self._inputs]):
+            if len(found) == 1 and not self._floor:
+                edges = found[0][1]
+            else:
+                lists = [edges for _, edges in found]
+                edges = [
+                    edge
+                    for same in _aligned(lists, _adjacent_of)
+                    if (edge := self._edge(source, same)) is not None
+                ]
+            if edges:
+                yield source, edges
+
+    def incoming(self) -> Iterator[tuple[int, list[IncomingEdge]]]:
+        for target, found in _merged([part.incoming() for part in self._inputs]):
+            if len(found) == 1 and not self._floor:
+                edges = found[0][1]
+            else:
+                lists = [edges for _, edges in found]
+                edges = [
+                    edge
+                    for same in _aligned(lists, _adjacent_in)
+                    if (edge := self._incoming_edge(target, same)) is not None
+                ]
+            if edges:
+                yield target, edges
+
+    def _edge(self, source: int, found: Sequence[SliceEdge]) -> SliceEdge | None:
+        adjacent = found[0].adjacent
+        raw: list[EdgeVersion] = []
+        for edge in found:
+            raw += raw_versions(edge.version, edge.history)
+        raw = trim_history(raw, self._floor)
+        mark = self._mark(max(source, adjacent[1]), [edge.mark for edge in found])
+        if mark == Mark.GONE:
+            return None if self._is_forgotten(raw[-1]) else SliceEdge(adjacent, mark, None, raw)
+        return SliceEdge(adjacent, mark, *fold_edge_versions(raw))
+
+    def _incoming_edge(self, target: int, found: Sequence[IncomingEdge]) -> IncomingEdge | None:
+        adjacent = found[0][0]
+        type_code, source, key = adjacent
+        mark = self._mark(max(source, target), [mark for _, mark, _ in found])
+        has_history = mark == Mark.GONE or len(found) > 1 or any(kept for _, _, kept in found)
+        if has_history and self._floor:
+            newest = self._newest_edge(source, (type_code, target, key))
+            if newest <= self._floor:
+                # Everything up to the floor is one version, the end state or nothing.
+                return None if mark == Mark.GONE else (adjacent, mark, False)
+        return adjacent, mark, has_history
+
+    def _mark(self, youngest: int, marks: Sequence[Mark]) -> Mark:
+        """Return what the inputs together leave of an edge, of which they left `marks`."""
+        return merged_mark(
+            older_may_hold=marks[0] in (Mark.DEAD, Mark.CHANGED),
+            alive=marks[-1] in (Mark.CHANGED, Mark.MADE),
+            born_here=youngest >= self.first_id,
+        )
+
+    def _is_forgotten(self, newest: NodeVersion | EdgeVersion) -> bool:
+        return newest.change is None and newest.sequence <= self._floor
+
+
+def _merged(streams: Sequence[Iterator[Item]]) -> Iterator[tuple[int, list[Item]]]:
+    """Yield each id of the streams, ascending, with what they say of it, oldest stream first."""
+    keyed = [_ranked(rank, stream) for rank, stream in enumerate(streams)]
+    for node_id, same in groupby(heapq.merge(*keyed), key=lambda entry: entry[0]):
+        yield node_id, [item for _, _, item in same]
+
+
+def _ranked(rank: int, stream: Iterator[Item]) -> Iterator[tuple[int, int, Item]]:
+    for item in stream:
+        yield item[0], rank, item  # type: ignore[index]
+
+
+def _aligned(
+    lists: Sequence[Sequence[Item]], key: Callable[[Item], AdjacentEdge]
+) -> Iterator[list[Item]]:
+    """Yield what the lists, oldest first, say of each edge, ascending."""
+    if len(lists) == 1:
+        for item in lists[0]:
+            yield [item]
+        return
+    found: dict[AdjacentEdge, list[Item]] = {}
+    for items in lists:
+        for item in items:
+            found.setdefault(key(item), []).append(item)
+    for adjacent in sorted(found):
+        yield found[adjacent]
+
+
+def _adjacent_of(edge: SliceEdge) -> AdjacentEdge:
+    return edge.adjacent
+
+
+def _adjacent_in(edge: IncomingEdge) -> AdjacentEdge:
+    return edge[0]

@@ -1,0 +1,113 @@
+"""Files on their way into a generation: made, synced with their directories, or taken back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+
+from lithograph.errors import StorageError
+from lithograph.formats.file_names import (
+    NAMES_DIRECTORY,
+    PARTITIONS_DIRECTORY,
+    history_name,
+    run_name,
+    segment_name,
+)
+from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
+from lithograph.maintenance.obsolete import remove_empty_partition
+from lithograph.maintenance.open_store import OpenStore
+from lithograph.segments.run_writer import RunWriter
+from lithograph.segments.segment_writer import write_segment
+from lithograph.segments.slice import Slice
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The sealed files that one piece of work has made."""
+
+    segments: tuple[SegmentEntry, ...] = ()
+    runs: tuple[RunEntry, ...] = ()
+
+
+def make_segment(
+    store: OpenStore, slice_: Slice, times: tuple[int, int], partition: str, *, sealed: bool
+) -> Generator[None, None, SegmentEntry]:
+    """Write a segment and its history in bounded steps; return its entry.
+
+    times : commit times of the slice's first and last commit, µs since 1970 UTC.
+    """
+    store.files.make_directory(PARTITIONS_DIRECTORY)
+    directory = f"{PARTITIONS_DIRECTORY}/{partition}"
+    while True:
+        store.files.make_directory(directory)
+        number = store.claim_number()
+        try:
+            written = yield from write_segment(
+                store.files, number, partition, store.journal.store_uuid, slice_, compress=sealed
+            )
+        except FileExistsError:
+            continue  # A number given by a process that died, to a file that nobody named.
+        return SegmentEntry(
+            written.segment,
+            written.history,
+            partition,
+            slice_.first_sequence,
+            slice_.last_sequence,
+            *times,
+            slice_.first_id,
+            slice_.end_id,
+            written.entry_count,
+            written.version_count,
+            written.superseding_count,
+            sealed,
+        )
+
+
+def make_run_writer(store: OpenStore, first_sequence: int, last_sequence: int) -> RunWriter:
+    """Return the writer of a new run over a range of commits."""
+    store.files.make_directory(NAMES_DIRECTORY)
+    while True:
+        number = store.claim_number()
+        try:
+            return RunWriter(
+                store.files, number, store.journal.store_uuid, first_sequence, last_sequence
+            )
+        except FileExistsError:
+            continue
+
+
+def finish_run(writer: RunWriter) -> RunEntry:
+    """Close and sync a run; return its entry."""
+    info = writer.finish()
+    return RunEntry(info.ref, info.first_sequence, info.last_sequence, info.entry_count)
+
+
+def sync_directories(store: OpenStore, output: Output) -> None:
+    """Put the directory entries of new files on the medium; the files are there already."""
+    if output.segments:
+        for partition in sorted({segment.partition for segment in output.segments}):
+            store.files.sync_directory(f"{PARTITIONS_DIRECTORY}/{partition}")
+        store.files.sync_directory(PARTITIONS_DIRECTORY)
+    if output.runs:
+        store.files.sync_directory(NAMES_DIRECTORY)
+    # `partitions` and `names` themselves may be new.
+    store.files.sync_directory("")
+
+
+def discard(store: OpenStore, output: Output) -> None:
+    """Remove files that were made and not published, as far as the machine lets us."""
+    names = [run_name(run.number) for run in output.runs]
+    for segment in output.segments:
+        names.append(segment_name(segment.partition, segment.number))
+        if segment.history is not None:
+            names.append(history_name(segment.partition, segment.number))
+    _remove(store, names)
+    for partition in {segment.partition for segment in output.segments}:
+        remove_empty_partition(store.files, partition)
+
+
+def _remove(store: OpenStore, names: Iterable[str]) -> None:
+    for name in names:
+        with contextlib.suppress(StorageError):
+            store.files.unlink(name)

@@ -1,0 +1,56 @@
+"""Decompressed blocks of sealed files: bounded in bytes, the least recently used go first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import Final
+
+from cachetools import LRUCache
+
+ENTRY_OVERHEAD: Final = 400
+"""Bytes that an entry takes besides its data; measured, 320 to 400: key, object, three tables."""
+
+
+class BlockCache:
+    """Blocks by key, for any number of threads.
+
+    Attributes
+    ----------
+    hit_count, miss_count : of `get` so far.
+    """
+
+    def __init__(self, size_max_bytes: int) -> None:
+        """Keep at most `size_max_bytes`, overhead included; with 0, nothing."""
+        self.hit_count = 0
+        self.miss_count = 0
+        self._blocks: LRUCache[Hashable, bytes] = LRUCache(size_max_bytes, getsizeof=_size_of)
+        self._lock = threading.Lock()
+
+    @property
+    def size_bytes(self) -> int:
+        """How much is kept now, overhead included."""
+        return int(self._blocks.currsize)
+
+    def get(self, key: Hashable) -> bytes | None:
+        """Return a block, or None if it is not kept."""
+        with self._lock:
+            block = self._blocks.get(key)
+            if block is None:
+                self.miss_count += 1
+            else:
+                self.hit_count += 1
+        return block
+
+    def put(self, key: Hashable, data: bytes) -> None:
+        """Keep a block in place of those that were not used for longest; not one larger than all.
+
+        Cost: O(1), and as much for each block that goes.
+        """
+        if _size_of(data) <= self._blocks.maxsize:
+            with self._lock:
+                self._blocks[key] = data
+
+
+def _size_of(data: bytes) -> int:
+    return len(data) + ENTRY_OVERHEAD

@@ -1,0 +1,226 @@
+"""Reading a segment: the folded end state of a range of commits (SPEC.md, section 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lithograph.errors import CorruptionError
+from lithograph.files import Files
+from lithograph.formats.adjacency_group import Mark
+from lithograph.formats.commit_block import CommitState
+from lithograph.formats.file_header import FileKind
+from lithograph.formats.file_names import segment_name
+from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.sealed import SealedRef
+from lithograph.formats.segment_footer import SEGMENT_FOOTER, SegmentFooter
+from lithograph.formats.segment_shape import ON_DISK, SegmentShape
+from lithograph.formats.text import TEXT_SIZE_MAX
+from lithograph.formats.version_record import NODE_VERSIONS, CommitSpan
+from lithograph.segments.adjacency_reader import AdjacencyReader, FoundList
+from lithograph.segments.block_cache import BlockCache
+from lithograph.segments.commit_reader import CommitReader
+from lithograph.segments.edge_reader import decode_whole
+from lithograph.segments.layer import Direction
+from lithograph.segments.sealed_file import SealedFile
+from lithograph.segments.table_reader import DenseTable, SparseTable
+from lithograph.segments.table_set import TableSet
+from lithograph.segments.version import EdgeVersion, NodeVersion
+
+
+class SegmentReader:
+    """One open segment; any number of threads may read it.
+
+    Attributes
+    ----------
+    ref : what the manifest knows of it.   path : for messages.   footer : ranges and counts.
+    span : its commits, for decoding versions, those of the history too.
+    """
+
+    def __init__(
+        self,
+        file: SealedFile,
+        ref: SealedRef,
+        footer: SegmentFooter,
+        cache: BlockCache,
+        shape: SegmentShape = ON_DISK,
+    ) -> None:
+        self.ref = ref
+        self.path = file.path
+        self.footer = footer
+        self.file = file
+        ids = range(footer.first_id, footer.end_id)
+        tables = TableSet(file, (FileKind.SEGMENT, ref.number), footer.sections, cache, shape)
+        self.names = tables.dense("names", ids, shape.names)
+        dictionary = tables.dictionary("dictionary")
+        self.sparse_nodes = tables.sparse("sparse_nodes", dictionary)
+        self.dense_nodes = tables.dense("dense_nodes", ids, shape.ids, dictionary)
+        self.lists = (
+            AdjacencyReader(
+                tables.sparse_lists("sparse_out", out=True),
+                tables.dense_lists("dense_out", ids, out=True),
+                shape,
+            ),
+            AdjacencyReader(
+                tables.sparse_lists("sparse_in", out=False),
+                tables.dense_lists("dense_in", ids, out=False),
+                shape,
+            ),
+        )
+        self.edge_table = tables.edges(footer.edge_count)
+        self.commits = CommitReader(
+            file,
+            footer.sections["commits"],
+            footer.sections["commits_directory"],
+            footer.first_sequence,
+            footer.last_sequence,
+            shape.commits,
+        )
+        # Of the commit table, not of this reader: readers are in no cycle, so that the last user
+        # of one gives its file back.
+        self.span = CommitSpan(footer.first_sequence, footer.last_sequence, self.commits.time_of)
+
+    @classmethod
+    def open(
+        cls,
+        files: Files,
+        partition: str,
+        ref: SealedRef,
+        store_uuid: bytes,
+        cache: BlockCache,
+        shape: SegmentShape = ON_DISK,
+    ) -> SegmentReader:
+        """Map a segment and check that it is the one that `ref` speaks of.
+
+        Raises
+        ------
+        CorruptionError : it is missing, damaged, stale or foreign, or its footer cannot be.
+        FormatVersionError, StorageError
+
+        Cost: independent of its size.
+        """
+        name = segment_name(partition, ref.number)
+        file = SealedFile.open(files, name, ref, FileKind.SEGMENT, store_uuid, SEGMENT_FOOTER.size)
+        try:
+            footer = SegmentFooter.decode(file.body, file.data_size)
+            return cls(file, ref, footer, cache, shape)
+        except CorruptionError as error:
+            file.close()
+            raise error if error.path else error.located(file.path, file.footer_offset) from None
+
+    def close(self) -> None:
+        self.file.close()
+
+    # Commits -----------------------------------------------------------------------------------
+
+    def commit_row(self, sequence: int) -> CommitState:
+        """Return time, node count and edge count of a commit of the segment."""
+        return self.commits.commit(sequence)
+
+    def sequence_at(self, time: int) -> int:
+        """Return the newest commit that is not after `time` (µs since 1970 UTC).
+
+        The segment's first commit is not after it: the manifest says so.
+        """
+        found = self.commits.sequence_at(time)
+        if found is None:
+            raise CorruptionError(f"all commits are after {time} µs", path=self.path)
+        return found
+
+    # Nodes -------------------------------------------------------------------------------------
+
+    def name_of(self, node_id: int) -> str | None:
+        """Return the name of a node born here; None for all others."""
+        found = self.names.find(node_id)
+        return self.names.record(*found).decode(decode_name) if found is not None else None
+
+    def node_version(self, node_id: int) -> NodeVersion | None:
+        """Return a node's end state, or None if the segment says nothing of it."""
+        table = self._node_table(node_id)
+        found = table.find(node_id)
+        if found is None:
+            return None
+        span = self.span
+        return table.record(*found).decode(lambda data: decode_node_version(data, span))
+
+    # Edges -------------------------------------------------------------------------------------
+
+    def list_of(self, node_id: int, direction: Direction) -> FoundList | None:
+        """Return the edges of a node in one direction, or None if it has none here."""
+        return self.lists[direction].find(node_id)
+
+    def edges_of(self, source: int) -> list[tuple[AdjacentEdge, Mark, EdgeVersion]]:
+        """Return the edges that leave a node, ascending, each with its mark and end state."""
+        found = self.lists[Direction.OUT].find(source)
+        return self.with_versions(found, found.position()) if found is not None else []
+
+    def with_versions(
+        self, found: FoundList, position: int
+    ) -> list[tuple[AdjacentEdge, Mark, EdgeVersion]]:
+        """Return a list with the end states that begin at a position."""
+        edges, marks = found.decode()
+        versions = self.edge_table.versions(position, len(edges), self.span)
+        return list(zip(edges, marks, versions, strict=True))
+
+    def edge_version(self, source: int, adjacent: AdjacentEdge) -> EdgeVersion | None:
+        """Return one edge's end state, or None if the segment says nothing of it."""
+        found = self.lists[Direction.OUT].find(source)
+        place = found.find(adjacent) if found is not None else None
+        if found is None or place is None:
+            return None
+        return next(self.edge_table.versions(found.position() + place[0], 1, self.span))
+
+    # Everything, for merges --------------------------------------------------------------------
+
+    def all_names(self) -> Iterator[tuple[int, str]]:
+        """Yield id and name of every node born here, ascending."""
+        for node_id, data in self.names.all_records():
+            yield node_id, data.decode(decode_name)
+
+    def all_nodes(self) -> Iterator[tuple[int, NodeVersion]]:
+        """Yield id and end state of every node that the segment says something of, ascending."""
+        span = self.span
+        for table in (self.sparse_nodes, self.dense_nodes):
+            for node_id, stored in table.all_records():
+                yield node_id, stored.decode(lambda data: decode_node_version(data, span))
+
+    def all_edges(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, EdgeVersion]]]]:
+        """Yield every source, ascending, with its edges as `edges_of` returns them."""
+        position = 0
+        for source, found in self.lists[Direction.OUT].lists():
+            edges = self.with_versions(found, position)
+            position += len(edges)
+            yield source, edges
+
+    def all_incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark]]]]:
+        """Yield every target, ascending, with the edges that enter it and their marks."""
+        for target, found in self.lists[Direction.IN].lists():
+            yield target, list(zip(*found.decode(), strict=True))
+
+    def all_commits(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield (sequence, time, node count, edge count) of every commit."""
+        return self.commits.commits()
+
+    def _node_table(self, node_id: int) -> SparseTable | DenseTable:
+        return self.dense_nodes if node_id >= self.footer.first_id else self.sparse_nodes
+
+
+def decode_name(data: bytes) -> str:
+    """Return a name; CorruptionError if it cannot be one."""
+    if not 0 < len(data) <= TEXT_SIZE_MAX:
+        raise CorruptionError(f"a name of {len(data)} bytes")
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError as error:
+        raise CorruptionError(f"invalid UTF-8: {error.reason}", offset=error.start) from None
+
+
+def decode_node_version(data: bytes, span: CommitSpan) -> NodeVersion:
+    """Return the version that a record holds."""
+    return decode_whole(data, lambda cursor: NodeVersion(*NODE_VERSIONS.read(cursor, span)))
+
+
+def decode_node_versions(data: bytes, span: CommitSpan) -> list[NodeVersion]:
+    """Return the versions that a record of a history holds, oldest first."""
+    return decode_whole(
+        data, lambda cursor: [NodeVersion(*v) for v in NODE_VERSIONS.read_list(cursor, span)]
+    )

@@ -1,0 +1,74 @@
+"""Writing a pair of tables: older ids sparse, then the ids born in the slice dense."""
+
+from __future__ import annotations
+
+from lithograph.files import Files
+from lithograph.formats.layout import Layout
+from lithograph.formats.table_directory import DENSE_ROW, SPARSE_ROW
+from lithograph.segments.section_writer import SectionWriter
+from lithograph.segments.table_writer import DenseWriter, Packing, SparseWriter
+
+
+class SplitWriter:
+    """The sections `sparse_…` and `dense_…` of a segment, written front to back.
+
+    Attributes
+    ----------
+    sparse, dense : the two tables.
+    sparse_position : the position when the sparse one ended, in tables that keep count of edges.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        out: SectionWriter,
+        what: str,
+        block_count: int,
+        first_id: int,
+        *,
+        packing: Packing | None = None,
+        sparse_row: Layout = SPARSE_ROW,
+        dense_row: Layout = DENSE_ROW,
+    ) -> None:
+        self.sparse = SparseWriter(files, out, block_count, packing, sparse_row)
+        self.dense = DenseWriter(files, out, block_count, first_id, packing, dense_row)
+        self.sparse_position = 0
+        self._out = out
+        self._what = what
+        self._first_id = first_id
+        self._in_dense = False
+        out.begin(f"sparse_{what}")
+
+    def add(self, node_id: int, record: bytes, flags: int = 0, position: int = 0) -> None:
+        """Add the record of an id above those before; `position` as in the tables."""
+        if node_id < self._first_id:
+            self.sparse.add(node_id, record, flags, position)
+            return
+        if not self._in_dense:
+            self._begin_dense(position)
+        self.dense.add(node_id, record, flags, position)
+
+    def finish(self, end_id: int, position: int = 0) -> None:
+        """Write what is left of both tables; `end_id` is the end of the ids born here."""
+        if not self._in_dense:
+            self._begin_dense(position)
+        self.dense.finish(end_id, position)
+        self._out.write(f"dense_{self._what}_directory", self.dense.directory())
+        self.close()
+
+    def close(self) -> None:
+        self.sparse.close()
+        self.dense.close()
+
+    def _begin_dense(self, position: int) -> None:
+        self._in_dense = True
+        self.sparse_position = position
+        finish_sparse(self._out, f"sparse_{self._what}", self.sparse)
+        self._out.begin(f"dense_{self._what}")
+
+
+def finish_sparse(out: SectionWriter, name: str, table: SparseWriter) -> None:
+    """Write what is left of a sparse table: its last block, its directory, its filter."""
+    table.finish()
+    out.write(f"{name}_directory", table.directory())
+    out.write(f"{name}_filter", table.filter())

@@ -1,0 +1,126 @@
+"""A segment and its history, read as the slice that they were written from.
+
+What a merge writes is made of these, and verification compares them with the rest of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from lithograph.formats.operations import AdjacentEdge
+from lithograph.segments.folding import raw_versions
+from lithograph.segments.history_reader import HistoryReader
+from lithograph.segments.segment_reader import SegmentReader
+from lithograph.segments.slice import Mark, SliceEdge
+from lithograph.segments.version import NodeVersion
+
+Left = TypeVar("Left")
+Right = TypeVar("Right")
+
+
+class StoredSlice:
+    """Implements `segments.slice.Slice` over files.
+
+    history : None if the slice overwrote nothing.
+    """
+
+    def __init__(self, segment: SegmentReader, history: HistoryReader | None) -> None:
+        footer = segment.footer
+        self.first_sequence = footer.first_sequence
+        self.last_sequence = footer.last_sequence
+        self.first_id = footer.first_id
+        self.end_id = footer.end_id
+        self._segment = segment
+        self._history = history
+
+    def commits(self) -> Iterator[tuple[int, int, int, int]]:
+        return self._segment.all_commits()
+
+    def names(self) -> Iterator[tuple[int, str]]:
+        return self._segment.all_names()
+
+    def nodes(self) -> Iterator[tuple[int, NodeVersion | None, list[NodeVersion]]]:
+        history = self._history
+        if history is None:
+            for node_id, version in self._segment.all_nodes():
+                yield node_id, version, []
+            return
+        span = self._segment.span
+        both = _zipped(self._segment.all_nodes(), history.all_nodes(span))
+        for node_id, end, versions in both:
+            yield node_id, end, versions or []
+
+    def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
+        history = self._history
+        if history is None:
+            for source, stored in self._segment.all_edges():
+                yield source, [SliceEdge(adjacent, mark, end, []) for adjacent, mark, end in stored]
+            return
+        span = self._segment.span
+        both = _zipped(self._segment.all_edges(), history.all_edges(span))
+        for source, ends, old in both:
+            kept = dict(old or ())
+            edges = [
+                SliceEdge(adjacent, mark, end, kept.pop(adjacent, []))
+                for adjacent, mark, end in ends or ()
+            ]
+            edges += [SliceEdge(adjacent, Mark.GONE, None, raw) for adjacent, raw in kept.items()]
+            edges.sort(key=_adjacent)
+            yield source, edges
+
+    def incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, bool]]]]:
+        history = self._history
+        if history is None:
+            for target, marked in self._segment.all_incoming():
+                yield target, [(adjacent, mark, False) for adjacent, mark in marked]
+            return
+        for target, stored, old in _zipped(self._segment.all_incoming(), history.all_incoming()):
+            kept = set(old or ())
+            edges = [(adjacent, mark, adjacent in kept) for adjacent, mark in stored or ()]
+            kept.difference_update([adjacent for adjacent, _, _ in edges])
+            edges += [(adjacent, Mark.GONE, True) for adjacent in kept]
+            edges.sort()
+            yield target, edges
+
+    def newest_edge(self, source: int, adjacent: AdjacentEdge) -> int:
+        """Return the sequence of an edge's newest version here, 0 if there is none."""
+        end = self._segment.edge_version(source, adjacent)
+        if end is not None:
+            return end.sequence
+        if self._history is None:
+            return 0
+        versions = self._history.edge_versions(source, adjacent, self._segment.span)
+        return versions[-1].sequence if versions else 0
+
+    def node_sequences(self, node_id: int) -> list[int]:
+        """Return the commits that changed a node, ascending."""
+        end = self._segment.node_version(node_id)
+        history: list[NodeVersion] = []
+        if self._history is not None:
+            history = self._history.node_versions(node_id, self._segment.span)
+        if end is None and not history:
+            return []
+        return [version.sequence for version in raw_versions(end, history)]
+
+
+def _zipped(
+    left: Iterator[tuple[int, Left]], right: Iterator[tuple[int, Right]]
+) -> Iterator[tuple[int, Left | None, Right | None]]:
+    """Yield each id of the two streams, ascending, with what each of them says of it."""
+    one, other = next(left, None), next(right, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and one[0] < other[0]):
+            assert one is not None
+            yield one[0], one[1], None
+            one = next(left, None)
+        elif one is None or other[0] < one[0]:
+            yield other[0], None, other[1]
+            other = next(right, None)
+        else:
+            yield one[0], one[1], other[1]
+            one, other = next(left, None), next(right, None)
+
+
+def _adjacent(edge: SliceEdge) -> AdjacentEdge:
+    return edge.adjacent

@@ -1,0 +1,340 @@
+"""Reading tables: id -> record, through the directory, one block at a time (SPEC.md, 12.3)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from lithograph.errors import CorruptionError
+from lithograph.formats.cursor import Cursor
+from lithograph.formats.envelope import (
+    HEAD_SIZE_MAX,
+    PLAIN_FRAMES,
+    RAW,
+    ZSTANDARD,
+    Frames,
+    decode_head,
+)
+from lithograph.formats.file_header import FileKind
+from lithograph.formats.layout import Layout
+from lithograph.formats.segment_footer import Section
+from lithograph.formats.split_block_filter import FILTER_BLOCK_SIZE
+from lithograph.formats.table_block import (
+    OUT_OF_LINE,
+    Heads,
+    decode_heads,
+    decode_ids,
+    decode_reference,
+    head_size_max,
+)
+from lithograph.formats.table_directory import DENSE_ROW, SPARSE_ROW
+from lithograph.ids import ID_END
+from lithograph.segments.block_cache import BlockCache
+from lithograph.segments.dictionary import StoredDictionary
+from lithograph.segments.filter_reader import FilterReader
+from lithograph.segments.sealed_file import SealedFile
+from lithograph.segments.stored import Stored
+
+ID_SIZE: Final = 8
+
+Identity = tuple[FileKind, int]
+"""Kind and number of a file: with an offset, the key of a block in the cache."""
+
+
+class Block(NamedTuple):
+    """One block, its heads decoded; the records stay where they are.
+
+    ids : of the records, ascending, as many as there are.
+    row : of the directory.
+    """
+
+    body: Stored
+    ids: range | list[int]
+    heads: Heads
+    row: tuple[int, ...]
+
+    def part(self, position: int) -> Stored:
+        """Return the bytes of a record; what is out of line is not followed."""
+        return self.body.part(self.heads.offsets[position], self.heads.size(position))
+
+
+class TableReader:
+    """What dense and sparse tables have in common.
+
+    Attributes
+    ----------
+    size : bytes of the section of blocks.   has_envelopes : what its blocks stand in.
+
+    cache : for the blocks of a table with envelopes; None if it has none.
+    dictionary : of its frames, if they may have one.
+    """
+
+    def __init__(
+        self,
+        file: SealedFile,
+        identity: Identity,
+        blocks: Section,
+        directory: Section,
+        row: Layout,
+        block_count_max: int,
+        cache: BlockCache | None,
+        dictionary: StoredDictionary | None = None,
+    ) -> None:
+        self.file = file
+        self.block_count, odd = divmod(directory.size, row.size)
+        self._identity = identity
+        self._blocks = blocks
+        self._directory = directory
+        self._row = row
+        self._offset_column = 1 if "first_id" in row.offset_of else 0
+        self._block_count_max = block_count_max
+        self._cache = cache
+        self._dictionary = dictionary
+        self.size = blocks.size
+        self.has_envelopes = cache is not None
+        if odd:
+            raise self.wrong(f"a directory of {directory.size} bytes, {row.size} per row")
+        if (blocks.size == 0) != (self.block_count == 0):
+            raise self.wrong(f"{self.block_count} blocks in {blocks.size} bytes")
+
+    def record(self, block: Block, position: int) -> Stored:
+        """Return the bytes of a record of a table with envelopes, wherever they stand."""
+        flags = block.heads.flags(position)
+        stored = block.part(position)
+        if not flags:
+            return stored
+        if flags != OUT_OF_LINE:
+            raise stored.located(CorruptionError(f"record flags {flags} are unknown"))
+        offset, size = stored.decode(decode_reference)
+        return self._envelope(offset, size, exact=True)
+
+    def row(self, index: int) -> tuple[int, ...]:
+        """Return a row of the directory."""
+        start = self._directory.offset + index * self._row.size
+        return tuple(self._row.unpack_from(self.file.read(start, self._row.size)))
+
+    def span(self, index: int) -> tuple[int, int]:
+        """Return where a block begins in the section, and where the next one's row begins.
+
+        Between them may be the records out of line of the next block.
+        """
+        start = self.row(index)[self._offset_column]
+        end = self._blocks.size
+        if index + 1 < self.block_count:
+            end = self.row(index + 1)[self._offset_column]
+        if not start < end <= self._blocks.size:
+            raise self.wrong(f"block {index} stands at {start} to {end}")
+        return start, end
+
+    def body(self, index: int) -> Stored:
+        """Return the body of a block, unpacked."""
+        start, end = self.span(index)
+        if not self.has_envelopes:
+            return Stored(self.file, self._blocks.offset + start, end - start)
+        return self._envelope(start, end - start, exact=False)
+
+    def envelope_end(self, offset: int) -> int:
+        """Return where the envelope at `offset` of the section ends."""
+        start, _, size = self._envelope_head(offset, self._blocks.size - offset)
+        return start - self._blocks.offset + size
+
+    def _envelope(self, offset: int, size_max: int, *, exact: bool) -> Stored:
+        """Return the contents of an envelope, which has at most (or exactly) that many bytes."""
+        file = self.file
+        start, codec, size = self._envelope_head(offset, size_max)
+        head_size = start - self._blocks.offset - offset
+        if size > size_max - head_size or (exact and size != size_max - head_size):
+            raise CorruptionError(
+                f"an envelope of {head_size + size} bytes where {size_max} are",
+                path=file.path,
+                offset=self._blocks.offset + offset,
+            )
+        if codec == RAW:
+            return Stored(file, start, size)
+        key = (*self._identity, start)
+        cache = self._cache
+        data = cache.get(key) if cache is not None else None
+        if data is None:
+            stored = file.read(start, size)
+            try:
+                data = self._frames(codec).decompress(stored)
+            except CorruptionError as error:
+                raise error.located(file.path, start) from None
+            if cache is not None:
+                cache.put(key, data)
+        return Stored(file, start, len(data), data)
+
+    def _frames(self, codec: int) -> Frames:
+        if codec == ZSTANDARD:
+            return PLAIN_FRAMES
+        if self._dictionary is None:
+            raise CorruptionError("a frame asks for a dictionary, its table has none")
+        return self._dictionary.frames()
+
+    def _envelope_head(self, offset: int, size_max: int) -> tuple[int, int, int]:
+        """Return where in the file the stored bytes of an envelope begin, its codec, its size."""
+        start = self._blocks.offset + offset
+        if not 0 <= offset < offset + size_max <= self._blocks.size:
+            raise self.wrong(f"an envelope of {size_max} bytes stands at {offset}")
+        head = Cursor(self.file.read(start, min(HEAD_SIZE_MAX, size_max)))
+        try:
+            codec, size = decode_head(head)
+        except CorruptionError as error:
+            raise error.located(self.file.path, start) from None
+        return start + head.offset, codec, size
+
+    def _decode_heads(self, body: Stored, cursor: Cursor, count: int) -> Heads:
+        try:
+            return decode_heads(cursor, count, body.size)
+        except CorruptionError as error:
+            raise body.located(error) from None
+
+    def _head_cursor(self, body: Stored) -> Cursor:
+        size = min(body.size, head_size_max(self._block_count_max))
+        return Cursor(body.read(0, size))
+
+    def wrong(self, message: str) -> CorruptionError:
+        """Return an error about the table as a whole."""
+        return CorruptionError(message, path=self.file.path, offset=self._directory.offset)
+
+
+class RecordTable(TableReader, ABC):
+    """A table of ids; what dense and sparse ones can be asked alike."""
+
+    @abstractmethod
+    def find(self, node_id: int) -> tuple[Block, int] | None:
+        """Return the block of an id and its place there; None if it has no record."""
+
+    @abstractmethod
+    def block(self, index: int) -> Block:
+        """Return a block."""
+
+    @abstractmethod
+    def first_block(self, start: int) -> int:
+        """Return the index of the first block that may hold ids from `start` on."""
+
+    def blocks(self, start: int = 0) -> Iterator[Block]:
+        """Yield the blocks, from the first that may hold ids from `start` on."""
+        for index in range(self.first_block(start), self.block_count):
+            yield self.block(index)
+
+    def all_records(self) -> Iterator[tuple[int, Stored]]:
+        """Yield id and bytes of every record that is not empty, ascending."""
+        for block in self.blocks():
+            for position, node_id in enumerate(block.ids):
+                if block.heads.size(position):
+                    yield node_id, self.record(block, position)
+
+
+class DenseTable(RecordTable):
+    """A table over the ids in [first_id, end_id); a block is found by its index."""
+
+    def __init__(
+        self,
+        file: SealedFile,
+        identity: Identity,
+        blocks: Section,
+        directory: Section,
+        ids: range,
+        block_count_max: int,
+        cache: BlockCache | None = None,
+        row: Layout = DENSE_ROW,
+        dictionary: StoredDictionary | None = None,
+    ) -> None:
+        super().__init__(file, identity, blocks, directory, row, block_count_max, cache, dictionary)
+        self.ids = ids
+        wanted = -(-len(ids) // block_count_max)
+        if wanted != self.block_count:
+            raise self.wrong(f"{self.block_count} blocks for {len(ids)} ids, not {wanted}")
+
+    def find(self, node_id: int) -> tuple[Block, int] | None:
+        if node_id not in self.ids:
+            return None
+        index, position = divmod(node_id - self.ids.start, self._block_count_max)
+        block = self.block(index)
+        return (block, position) if block.heads.size(position) else None
+
+    def block(self, index: int) -> Block:
+        row = self.row(index)
+        body = self.body(index)
+        ids = self.ids[index * self._block_count_max : (index + 1) * self._block_count_max]
+        heads = self._decode_heads(body, self._head_cursor(body), len(ids))
+        return Block(body, ids, heads, row)
+
+    def first_block(self, start: int) -> int:
+        return max(start - self.ids.start, 0) // self._block_count_max
+
+
+class SparseTable(RecordTable):
+    """A table over any ids; its filter keeps most look-ups away from it."""
+
+    def __init__(
+        self,
+        file: SealedFile,
+        identity: Identity,
+        blocks: Section,
+        directory: Section,
+        filter_: Section,
+        block_count_max: int,
+        cache: BlockCache | None = None,
+        row: Layout = SPARSE_ROW,
+        dictionary: StoredDictionary | None = None,
+    ) -> None:
+        super().__init__(file, identity, blocks, directory, row, block_count_max, cache, dictionary)
+        self._filter: FilterReader | None = None
+        if (filter_.size == 0) != (self.block_count == 0) or filter_.size % FILTER_BLOCK_SIZE:
+            raise self.wrong(f"a filter of {filter_.size} bytes for {self.block_count} blocks")
+        if filter_.size:
+            self._filter = FilterReader(file, filter_.offset, filter_.size)
+
+    def may_hold(self, node_id: int) -> bool:
+        """Return False if the table certainly does not hold the id. Cost: 32 bytes read."""
+        return self._filter is not None and self._filter.may_hold(
+            node_id.to_bytes(ID_SIZE, "little")
+        )
+
+    def find(self, node_id: int) -> tuple[Block, int] | None:
+        if not 0 <= node_id < ID_END or not self.may_hold(node_id):
+            return None
+        index = self._bisect(node_id)
+        if index < 0:
+            return None
+        block = self.block(index)
+        position = bisect_left(block.ids, node_id)
+        if position == len(block.ids) or block.ids[position] != node_id:
+            return None
+        return block, position
+
+    def block(self, index: int) -> Block:
+        """Return a block; none of its records is empty."""
+        row = self.row(index)
+        body = self.body(index)
+        cursor = self._head_cursor(body)
+        try:
+            if row[0] >= ID_END:
+                raise CorruptionError(f"id {row[0]} is out of range")
+            ids = decode_ids(cursor, row[0], self._block_count_max)
+        except CorruptionError as error:
+            raise body.located(error) from None
+        heads = self._decode_heads(body, cursor, len(ids))
+        if 0 in heads.sizes_and_flags:
+            raise body.located(CorruptionError("a sparse table holds an empty record"))
+        return Block(body, ids, heads, row)
+
+    def first_block(self, start: int) -> int:
+        return max(self._bisect(start), 0)
+
+    def _bisect(self, node_id: int) -> int:
+        """Return the last block that does not begin above an id; -1 if there is none."""
+        low, high = 0, self.block_count
+        # Invariant: blocks below `low` begin at or below the id, blocks from `high` on above it.
+        while low < high:
+            middle = (low + high) // 2
+            start = self._directory.offset + middle * self._row.size
+            if int.from_bytes(self.file.read(start, ID_SIZE), "little") <= node_id:
+                low = middle + 1
+            else:
+                high = middle
+        return low - 1

@@ -1,0 +1,128 @@
+"""A range of a frozen memtable's commits, on its way into a segment and a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lithograph.formats.edge_patch import EdgePatch
+from lithograph.formats.node_patch import NodePatch
+from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.optional_fields import NO_MOMENT
+from lithograph.formats.properties import EMPTY
+from lithograph.segments.folding import fold_edge_versions, fold_node_versions
+from lithograph.segments.layer import Direction
+from lithograph.segments.slice import Mark, SliceEdge, merged_mark
+from lithograph.segments.version import EdgeVersion, NodeVersion
+from lithograph.write.memtable import Memtable
+from lithograph.write.memtable_entries import EdgeEntry
+
+
+class MemtableSlice:
+    """Implements `segments.slice.Slice` over a memtable that takes no commits any more."""
+
+    def __init__(self, memtable: Memtable, first_sequence: int, last_sequence: int) -> None:
+        commits = memtable.commits
+        assert commits.first_sequence <= first_sequence <= last_sequence <= commits.last_sequence
+        self.first_sequence = first_sequence
+        self.last_sequence = last_sequence
+        self.first_id = commits.next_id_at(first_sequence - 1)
+        self.end_id = commits.next_id_at(last_sequence)
+        self._memtable = memtable
+
+    def commits(self) -> Iterator[tuple[int, int, int, int]]:
+        table = self._memtable.commits
+        for sequence in range(self.first_sequence, self.last_sequence + 1):
+            yield (
+                sequence,
+                table.time(sequence),
+                table.node_count(sequence),
+                table.edge_count(sequence),
+            )
+
+    def names(self) -> Iterator[tuple[int, str]]:
+        entries = self._memtable.node_entries()
+        for node_id in range(self.first_id, self.end_id):
+            entry = entries.get(node_id)
+            if entry is not None and entry.name is not None:
+                yield node_id, entry.name
+
+    def nodes(self) -> Iterator[tuple[int, NodeVersion | None, list[NodeVersion]]]:
+        entries = self._memtable.node_entries()
+        for node_id in sorted(entries):
+            raw = [
+                self._local_node(version)
+                for version in entries[node_id].versions
+                if self.first_sequence <= version.sequence <= self.last_sequence
+            ]
+            if raw:
+                yield (node_id, *fold_node_versions(raw))
+
+    def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
+        lists = self._memtable.edge_lists(Direction.OUT)
+        for source in sorted(lists):
+            found = [
+                self._edge(adjacent, entry, raw)
+                for adjacent, entry in lists[source].ordered()
+                if (raw := self._raw(entry))
+            ]
+            if found:
+                yield source, found
+
+    def incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, bool]]]]:
+        lists = self._memtable.edge_lists(Direction.IN)
+        for target in sorted(lists):
+            found = []
+            for adjacent, entry in lists[target].ordered():
+                raw = self._raw(entry)
+                if raw:
+                    mark = self._mark(entry, raw)
+                    found.append((adjacent, mark, len(raw) > 1 or mark == Mark.GONE))
+            if found:
+                yield target, found
+
+    def _raw(self, entry: EdgeEntry) -> list[EdgeVersion]:
+        """Return the edge's versions in the range, oldest first."""
+        versions = entry.versions
+        if len(versions) == 1 and self.first_sequence <= versions[0].sequence <= self.last_sequence:
+            return [self._local_edge(versions[0])]
+        return [
+            self._local_edge(version)
+            for version in versions
+            if self.first_sequence <= version.sequence <= self.last_sequence
+        ]
+
+    def _mark(self, entry: EdgeEntry, raw: list[EdgeVersion]) -> Mark:
+        youngest = max(entry.source, entry.target)
+        return merged_mark(
+            older_may_hold=not raw[0].full,
+            alive=raw[-1].change is not None,
+            born_here=youngest >= self.first_id,
+        )
+
+    def _edge(self, adjacent: AdjacentEdge, entry: EdgeEntry, raw: list[EdgeVersion]) -> SliceEdge:
+        mark = self._mark(entry, raw)
+        if mark == Mark.GONE:
+            return SliceEdge(adjacent, mark, None, raw)
+        return SliceEdge(adjacent, mark, *fold_edge_versions(raw))
+
+    # The memtable folds changes of what it holds into full versions. One whose node or edge was
+    # made before the range is relative to the older slice: it says anew what it may have changed.
+
+    def _local_node(self, version: NodeVersion) -> NodeVersion:
+        if not version.full or version.born_sequence >= self.first_sequence:
+            return version
+        assert version.change is not None
+        patch = version.change.with_defaults()
+        return NodeVersion(version.sequence, version.time, NodePatch(*patch), False)
+
+    def _local_edge(self, version: EdgeVersion) -> EdgeVersion:
+        patch = version.change
+        if not version.full or version.born_sequence >= self.first_sequence or patch is None:
+            return version
+        patch = EdgePatch(
+            NO_MOMENT if patch.created_at is None else patch.created_at,
+            NO_MOMENT if patch.valid_from is None else patch.valid_from,
+            NO_MOMENT if patch.valid_to is None else patch.valid_to,
+            EMPTY if patch.properties is None else patch.properties,
+        )
+        return EdgeVersion(version.sequence, version.time, patch, False)
