@@ -39,7 +39,7 @@ SEGMENT_ENTRY: Final = Layout(
     Field("entry_count", "Q", "nodes and edges that it says something of"),
     Field("version_count", "Q", "versions in its history"),
     Field("superseding_count", "Q", "of the entries, those that change or hide older layers'"),
-    Field("flags", "I", "bit 0: sealed, no merge of its window is to come"),
+    Field("flags", "I", "bit 0: sealed, because its window was closed or all was merged"),
     Field("reserved", "12s", "zero"),
 )
 FLAG_SEALED: Final = 1

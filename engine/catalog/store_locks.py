@@ -1,8 +1,10 @@
-"""The three locks of a store (SPEC.md, section 10).
+"""The locks of a store (SPEC.md, section 10).
 
 commit : held around each commit; one writer at a time.
 publish : held while CURRENT changes, and while a process joins the store or leaves it.
 open : held shared by every process that has the store open; whoever gets it exclusively is alone.
+flush, compact : held by whoever does that work, so that others need not do it as well; nothing
+    depends on them.
 
 Order: commit before publish before open.
 """
@@ -13,7 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lithograph.files import Files, Lock
-from lithograph.formats.file_names import LOCK_COMMIT, LOCK_OPEN, LOCK_PUBLISH
+from lithograph.formats.file_names import (
+    LOCK_COMMIT,
+    LOCK_COMPACT,
+    LOCK_FLUSH,
+    LOCK_OPEN,
+    LOCK_PUBLISH,
+)
 
 
 class StoreLocks:
@@ -23,6 +31,8 @@ class StoreLocks:
         self.open: Lock = files.lock(LOCK_OPEN, pid)
         self._commit = files.lock(LOCK_COMMIT, pid)
         self._publish = files.lock(LOCK_PUBLISH, pid)
+        self.flush: Lock = files.lock(LOCK_FLUSH, pid)
+        self.compact: Lock = files.lock(LOCK_COMPACT, pid)
         self.timeout_s = timeout_s
 
     @contextmanager
@@ -49,5 +59,5 @@ class StoreLocks:
             self._publish.release()
 
     def close(self) -> None:
-        for lock in (self._commit, self._publish, self.open):
+        for lock in (self.flush, self.compact, self._commit, self._publish, self.open):
             lock.close()

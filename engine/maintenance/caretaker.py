@@ -8,23 +8,29 @@ Invariants
 2. A commit that finds the memtable full while another is frozen waits: memory never grows beyond
    two memtables and the commits of one group.
 3. Work that failed is tried again when somebody needs it, not on and on.
+4. Flushing comes before merging, so that commits wait least; where there are as many segments as a
+   look-up may visit, merging comes first, and commits wait for it.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator
 from typing import Final
 
 from lithograph.errors import ClosedError, CorruptionError, LithographError, StorageError
 from lithograph.maintenance.compaction import Compaction, compaction_due, major_compaction
+from lithograph.maintenance.compaction_plan import CompactionTuning
 from lithograph.maintenance.flush import flush
 from lithograph.maintenance.open_store import OpenStore
 
 _log = logging.getLogger("lithograph")
 
 _IDLE_S: Final = 60.0
+_LOOK_S: Final = 0.01
+_SEGMENT_COUNT_MAX: Final = CompactionTuning().segment_count_max
 
 Progress = Callable[[int, int], None]
 
@@ -51,6 +57,7 @@ class Caretaker:
         # One at a time steps the work: the thread, or whoever works in its place.
         self._working = threading.Lock()
         self._flush: Generator[None, None, None] | None = None
+        self._waited_s = 0.0
         self._compaction: Compaction | None = None
         # Inputs of merges that found damage: merging them again would only find it again.
         self._broken: set[tuple[int, ...]] = set()
@@ -157,6 +164,8 @@ class Caretaker:
             if self._compaction is not None:
                 self._compaction.steps.close()
             self._flush = self._compaction = None
+            self._store.locks.flush.release()
+            self._store.locks.compact.release()
 
     # The work ----------------------------------------------------------------------------------
 
@@ -169,42 +178,72 @@ class Caretaker:
             if not self._store.journal.stack.frozen:
                 self._flush_wanted = False
                 return False
+            if not self._may_flush():
+                return True
             self._flush = flush(self._store)
         try:
             next(self._flush)
         except StopIteration:
-            self._flush = None
+            self._end_flush()
             self.failure = None
             self._compaction_wanted = True
             return bool(self._store.journal.stack.frozen)
         except BaseException as error:
-            self._flush = None
+            self._end_flush()
             self._flush_wanted = False
             if isinstance(error, LithographError):
                 self.failure = error
             raise
         return True
 
+    def _may_flush(self) -> bool:
+        """Return whether to begin a flush; wait a little where another process has begun one.
+
+        It may flush the very commits that are frozen here, which are given up then.
+        """
+        locks = self._store.locks
+        if locks.flush.try_acquire(exclusive=True) or not self._threaded:
+            return True
+        self._waited_s += _LOOK_S
+        if self._waited_s > locks.timeout_s:
+            return True
+        time.sleep(_LOOK_S)
+        self._store.journal.refresh()
+        return False
+
+    def _end_flush(self) -> None:
+        self._flush = None
+        self._waited_s = 0.0
+        self._store.locks.flush.release()
+
     def _step_compaction(self) -> bool:
-        if self._compaction is None:
-            if not (self._tuning.compaction and self._compaction_wanted):
-                return False
-            self._compaction = compaction_due(self._store, self._broken)
+        if not (self._tuning.compaction and (self._compaction or self._compaction_wanted)):
+            return False
+        try:
+            if self._compaction is None and self._store.locks.compact.try_acquire(exclusive=True):
+                self._compaction = compaction_due(self._store, self._broken)
             if self._compaction is None:
+                # Nothing is due, or another process is at it; it goes on to the end.
+                self._store.locks.compact.release()
                 self._compaction_wanted = False
                 return False
-        compaction = self._compaction
-        try:
-            next(compaction.steps)
+            next(self._compaction.steps)
         except StopIteration:
             self._compaction = None
+            self._store.locks.compact.release()
         except BaseException as error:
-            self._compaction = None
+            compaction, self._compaction = self._compaction, None
+            self._store.locks.compact.release()
             self._compaction_wanted = False
-            if isinstance(error, CorruptionError):
+            if isinstance(error, CorruptionError) and compaction is not None:
                 self._broken.add(compaction.inputs)
             raise
         return True
+
+    def _is_crowded(self) -> bool:
+        """Whether there are so many segments that merging them comes before adding more."""
+        manifest = self._store.journal.stack.generation.manifest
+        return len(manifest.segments) >= _SEGMENT_COUNT_MAX
 
     # The thread --------------------------------------------------------------------------------
 
@@ -236,7 +275,8 @@ class Caretaker:
                     return
             try:
                 with self._working:
-                    self._step_flush() or self._step_compaction()
+                    if not (self._is_crowded() and self._step_compaction()):
+                        self._step_flush() or self._step_compaction()
             except StorageError as error:
                 _log.warning("flush or compaction failed and will be tried again: %s", error)
             except LithographError as error:
