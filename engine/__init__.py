@@ -23,6 +23,7 @@ from lithograph.graph.stats import Stats
 from lithograph.maintenance.verify import Finding
 from lithograph.read.records import Edge, Node
 from lithograph.transaction.transaction import Transaction
+from lithograph.view.changes import EdgeChange, NodeChange
 from lithograph.view.snapshot import Snapshot
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ConflictError",
     "CorruptionError",
     "Edge",
+    "EdgeChange",
     "FailedStateError",
     "Finding",
     "FormatVersionError",
@@ -39,6 +41,7 @@ __all__ = [
     "LithographError",
     "LockedError",
     "Node",
+    "NodeChange",
     "NodeNotFoundError",
     "NotAStoreError",
     "ReadOnlyError",

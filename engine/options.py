@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +13,8 @@ from lithograph.errors import InvalidArgumentError
 MODES: Final = ("r", "w", "c", "x")
 DURABILITIES: Final = ("full", "normal", "off")
 PARTITIONS: Final = ("day", "month", "year")
+
+VERIFY_VARIABLE: Final = "LITHOGRAPH_VERIFY"
 
 _UNITS: Final = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _SIZE: Final = re.compile(r"(\d{1,15})\s*([A-Za-z]*)")
@@ -28,6 +31,8 @@ class Tuning:
     close_wal_bytes_max : log that the last process to close leaves behind; more is flushed.
     background : flush and compact in a thread; without it, commits that need it do it themselves.
     compaction : merge files after flushes; without it, only `compact()` does.
+    check_outputs : read every segment and run back and check it in full before it is published; on
+        where the variable LITHOGRAPH_VERIFY is 1.
     """
 
     wal_size_bytes_max: int = 64 * 2**20
@@ -37,6 +42,7 @@ class Tuning:
     close_wal_bytes_max: int = 2**20
     background: bool = True
     compaction: bool = True
+    check_outputs: bool = field(default_factory=lambda: os.environ.get(VERIFY_VARIABLE) == "1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from lithograph.formats.name_entry import (
     read_entry,
     shared_size,
 )
+from lithograph.formats.name_skim import skim_group, skim_key
 
 PAGE_SIZE: Final = 4096
 PAGE_HEAD: Final = Layout(
@@ -124,8 +125,12 @@ class NamePage:
         # `high` is above it, or there is none.
         while high - low > 1:
             middle = (low + high) // 2
-            first = self._first(middle)
-            if compare_key(first, key, load) <= 0:
+            first = skim_key(self.data, self._restart(middle), self.end)
+            if first is not None and first != key[0]:
+                is_before = first < key[0]
+            else:
+                is_before = compare_key(self._first(middle), key, load) <= 0
+            if is_before:
                 low = middle
             else:
                 high = middle
@@ -133,7 +138,11 @@ class NamePage:
 
     def find(self, key: tuple[bytes, bytes], load: LoadChain) -> PageEntry | None:
         """Return the entry of exactly this key."""
-        for entry in self.group(self.find_group(key, load)):
+        group = self.find_group(key, load)
+        quick = self._skim(group, key)
+        if quick is not None:
+            return quick if quick.head == key[0] else None
+        for entry in self.group(group):
             order = compare_key(entry, key, load)
             if order >= 0:
                 return None if order else entry
@@ -141,13 +150,19 @@ class NamePage:
 
     def find_last(self, key: tuple[bytes, bytes], load: LoadChain) -> PageEntry:
         """Return the last entry whose key is not above `key`, or the first entry."""
-        return next(self.entries_from(key, load))
+        group = self.find_group(key, load)
+        return self._skim(group, key) or next(self._entries_from(group, key, load))
 
     def entries_from(self, key: tuple[bytes, bytes], load: LoadChain) -> Iterator[PageEntry]:
         """Yield the last entry whose key is not above `key`, or the first, and all behind it."""
+        return self._entries_from(self.find_group(key, load), key, load)
+
+    def _entries_from(
+        self, group: int, key: tuple[bytes, bytes], load: LoadChain
+    ) -> Iterator[PageEntry]:
         last: PageEntry | None = None
         is_found = False
-        for entry in self.entries(self.find_group(key, load)):
+        for entry in self.entries(group):
             if not is_found:
                 if last is None or compare_key(entry, key, load) <= 0:
                     last = entry
@@ -158,6 +173,22 @@ class NamePage:
         if not is_found:
             assert last is not None
             yield last
+
+    def _skim(self, group: int, key: tuple[bytes, bytes]) -> PageEntry | None:
+        """Return the last entry of the group whose key is not above `key`, the quick way, or None
+        if the careful way must look."""
+        head, rest = key
+        if rest:
+            return None
+        last = group + 1 == self.restart_count
+        end = self.end if last else self._restart(group + 1)
+        count = min(RESTART_INTERVAL, self.entry_count - group * RESTART_INTERVAL)
+        in_leaf = self.level == 0
+        found = skim_group(self.data, self._restart(group), end, count, head, 2 if in_leaf else 1)
+        if found is None:
+            return None
+        offset, previous = found
+        return read_entry(self.data, offset, end, previous, in_leaf=in_leaf)
 
     def _first(self, group: int) -> PageEntry:
         return read_entry(self.data, self._restart(group), self.end, b"", in_leaf=self.level == 0)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# Before the engine is imported: whatever a test writes is read back before it is published.
+os.environ.setdefault("LITHOGRAPH_VERIFY", "1")
+
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -183,6 +183,14 @@ def test_an_index_that_leads_outside_is_corruption(offset: int) -> None:
         LongList(lambda start, size: data[start : start + size], len(data)).find((0, 5, ""))
 
 
+def test_an_index_that_names_another_edge_than_its_group_is_corruption() -> None:
+    data = INDEX_HEAD.pack(1, 1) + INDEX_ROW.pack(4, 0, 24) + bytes([0, 5])
+    long = LongList(lambda start, size: data[start : start + size], len(data))
+
+    with pytest.raises(CorruptionError, match="contradicts its groups"):
+        long.find((0, 5, ""))
+
+
 def test_an_index_that_does_not_ascend_ends_the_search() -> None:
     rows = [INDEX_ROW.pack(5, code, 8 + 16 * 3 + 2 * i) for i, code in enumerate((1, 0, 1))]
     data = INDEX_HEAD.pack(3, 3) + b"".join(rows) + bytes([1, 5, 0, 5, 1, 5])

@@ -15,7 +15,7 @@ from lithograph.errors import CorruptionError
 from lithograph.graph.engine import open_engine
 from lithograph.graph.graph import Graph
 from lithograph.options import Options
-from lithograph.tools.testing.crash_harness import Contents, contents_of
+from lithograph.tools.testing.machine import Contents, contents_of
 from lithograph.tools.testing.inodes import Image
 from lithograph.tools.testing.samples import write_sample
 from lithograph.tools.testing.simulated_disk import SimulatedDisk

@@ -15,7 +15,7 @@ from lithograph.errors import (
     LithographError,
     NotAStoreError,
 )
-from lithograph.tools.testing.crash_harness import Contents, contents_of
+from lithograph.tools.testing.machine import Contents, contents_of
 from lithograph.tools.testing.samples import write_sample
 
 HARMLESS = ("shared.map", "locks/open", "locks/commit", "locks/publish")

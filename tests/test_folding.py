@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def test_end_state_and_history_say_what_the_raw_versions_say(versions: list[Any]
 
     for sequence in range(LAST + 1):
         assert _view(end, history, sequence) == _seen(visible_down_to_full(versions, sequence))
-    assert all(a.sequence < b.sequence for a, b in zip(history, history[1:], strict=False))
+    assert all(a.sequence < b.sequence for a, b in pairwise(history))
 
 
 @given(raw())

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lithograph import Graph
-from lithograph.tools.testing.crash_harness import Machine, contents_of
+from lithograph.tools.testing.machine import Machine, contents_of
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
 
 STEP = 1 if "LITHOGRAPH_FUZZ" in os.environ else 3

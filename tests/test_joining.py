@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lithograph.catalog.manifest_file import read_manifest
-from lithograph.tools.testing.crash_harness import Machine, contents_of
+from lithograph.tools.testing.machine import Machine, contents_of
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,7 @@ from lithograph.segments.segment_check import check_history, check_segment
 from lithograph.segments.segment_layer import SegmentLayer
 from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.segment_writer import WrittenSegment, write_segment
+from lithograph.segments.spool import Spool
 from lithograph.segments.version import (
     AnyVersion,
     EdgeVersion,
@@ -398,6 +401,23 @@ def test_reads_of_now_do_not_open_the_history() -> None:
             layer.degree(node_id, direction, segment.footer.last_sequence)
 
 
+def test_readers_that_nobody_holds_are_gone_without_the_collector() -> None:
+    """The pool of open files counts on it: dropping the last reference closes the file."""
+    written = write(sample())
+    gc.disable()
+    try:
+        segment, history = written.segment(), written.history()
+        assert history is not None
+        list(segment.all_edges())
+        list(history.all_edges(segment.span))
+        files = weakref.ref(segment.file), weakref.ref(history.file)
+        del segment, history
+
+        assert [file() for file in files] == [None, None]
+    finally:
+        gc.enable()
+
+
 def test_a_slice_without_anything_but_commits_is_a_segment() -> None:
     slice_ = RawSlice(10, 4, 4, [MOMENT], [0], [0])
     written = write(slice_)
@@ -436,6 +456,89 @@ def test_golden_bytes(kind: FileKind, compress: bool, request: pytest.FixtureReq
     assert _read_all(written, refs[0], refs[1]) == wanted
 
 
+# Slices that lie ---------------------------------------------------------------------------------
+
+
+class _Lying(RawSlice):
+    """A slice whose parts contradict each other where `change_…` says so."""
+
+    def __init__(self, **changes: Callable[[Any], Any]) -> None:
+        super().__init__(**vars(sample()))
+        self._changes = changes
+
+    def _changed(self, part: str, found: Iterable[Any]) -> Any:
+        return iter(self._changes.get(part, list)(list(found)))
+
+    def nodes(self) -> Any:
+        return self._changed("nodes", super().nodes())
+
+    def edges(self) -> Any:
+        return self._changed("edges", super().edges())
+
+    def incoming(self) -> Any:
+        return self._changed("incoming", super().incoming())
+
+    def commits(self) -> Any:
+        return self._changed("commits", super().commits())
+
+
+def _marked(mark: Mark) -> Callable[[list[Any]], list[Any]]:
+    """Return what gives the last list's first edge another mark, as its target sees it."""
+
+    def change(lists: list[Any]) -> list[Any]:
+        target, edges = lists[-1]
+        (adjacent, _, has_history), *rest = edges
+        return [*lists[:-1], (target, [(adjacent, mark, has_history), *rest])]
+
+    return change
+
+
+def _without_history(lists: list[Any]) -> list[Any]:
+    return [(target, [(edge, mark, False) for edge, mark, _ in edges]) for target, edges in lists]
+
+
+def _late_history(nodes: list[Any]) -> list[Any]:
+    node_id, end, history = nodes[-1]
+    assert not history
+    return [*nodes[:-1], (node_id, end, [end._replace(sequence=14, time=_time(14))])]
+
+
+def _late_edge_history(lists: list[Any]) -> list[Any]:
+    source, (*edges, last) = lists[-1]
+    return [*lists[:-1], (source, [*edges, last._replace(history=[last.version])])]
+
+
+def _unordered_commits(commits: list[Any]) -> list[Any]:
+    first, second, *rest = [list(commit) for commit in commits]
+    first[1] = rest[0][1] + 1
+    second[1] = first[1]
+    return [first, second, *rest]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"incoming": _marked(Mark.CHANGED)}, "different edges or marks"),
+        ({"incoming": lambda lists: lists[:-1]}, "different edges or marks"),
+        ({"edges": lambda lists: lists[:-1]}, "different edges or marks"),
+        ({"incoming": _without_history}, "in one direction only"),
+        ({"nodes": _late_history}, "newer than its end state"),
+        ({"edges": _late_edge_history}, "newer than its end state"),
+        ({"commits": _unordered_commits}, "does not follow"),
+    ],
+)
+def test_the_checks_find_what_contradicts_itself(
+    changes: dict[str, Callable[[Any], Any]], message: str
+) -> None:
+    written = write(_Lying(**changes), shape=TINY)
+    segment, history = written.segment(), written.history()
+    assert history is not None
+    found = [*check_segment(segment), *check_history(history, segment)]
+
+    assert any(message in str(error) for error in found), found
+    assert all(error.path for error in found)
+
+
 # Failing writers ---------------------------------------------------------------------------------
 
 
@@ -450,6 +553,25 @@ def test_a_writer_that_is_closed_early_leaves_no_file() -> None:
 
         assert files.entries(f"partitions/{PARTITION}") == []
         assert files.entries("names") == []
+
+
+@pytest.mark.parametrize("stop", [12, 10**6])
+def test_notes_that_outgrow_memory_leave_no_file(
+    monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    in_memory = write(sample()).written
+    monkeypatch.setattr(Spool.__init__, "__defaults__", (0,))
+    files = _files()
+    steps = write_steps(files, sample())
+    try:
+        for _ in range(stop):
+            next(steps)
+        assert any(name.endswith(".spool") for name in files.entries("names"))
+        steps.close()
+    except StopIteration as done:
+        assert done.value == in_memory  # noqa: PT017
+
+    assert files.entries("names") == []
 
 
 def test_a_slice_that_raises_leaves_no_file() -> None:
@@ -586,6 +708,37 @@ def test_hostile_footers_are_corruption_or_another_graph(kind: FileKind) -> None
             refs = (ref, history_ref) if kind == FileKind.SEGMENT else (segment_ref, ref)
 
             assert _read_all(written, *refs) != wanted, f"u64 at {start}: {changed}"
+
+
+@KINDS
+def test_bytes_behind_the_last_section_are_corruption(kind: FileKind) -> None:
+    written = write(sample())
+    data, body = _data_and_body(written, kind)
+    ref = _seal(written, kind, data + bytes(32), body)
+
+    with pytest.raises(CorruptionError, match="the sections end at"):
+        written.segment(ref) if kind == FileKind.SEGMENT else written.history(ref)
+
+
+@KINDS
+def test_a_wrong_position_in_a_directory_is_found(kind: FileKind) -> None:
+    written = write(sample(), shape=TINY)
+    data, body = _data_and_body(written, kind)
+    found = written.written
+    footer = found.footer if kind == FileKind.SEGMENT else found.history_footer
+    assert footer is not None
+    name = "dense_out_directory" if kind == FileKind.SEGMENT else "out_directory"
+    damaged = bytearray(data)
+    damaged[footer.sections[name].end - 8] ^= 1
+    ref = _seal(written, kind, bytes(damaged), body)
+    if kind == FileKind.SEGMENT:
+        findings = list(check_segment(written.segment(ref)))
+    else:
+        history = written.history(ref)
+        assert history is not None
+        findings = list(check_history(history, written.segment()))
+
+    assert any("a block begins at edge" in str(error) for error in findings)
 
 
 @KINDS

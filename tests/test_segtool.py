@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,25 @@ from typing import Any
 import pytest
 
 import lithograph
+from lithograph.formats.commit_block import COMMIT_ROW
 from lithograph.formats.current import SLOT as CURRENT_SLOT
 from lithograph.formats.current import SLOT_SIZE
 from lithograph.formats.file_header import HEADER, MAGIC
+from lithograph.formats.layout import Layout
 from lithograph.formats.manifest import MANIFEST
+from lithograph.formats.manifest_entries import RUN_ENTRY, SEGMENT_ENTRY
+from lithograph.formats.name_page import PAGE_HEAD
+from lithograph.formats.name_run import RUN_FOOTER
+from lithograph.formats.pin import PIN
+from lithograph.formats.sealed import FOOTER_TAIL, decode_footer, encode_footer
+from lithograph.formats.segment_footer import HISTORY_FOOTER, SEGMENT_FOOTER
 from lithograph.formats.shared_map import SLOT as SHARED_MAP_SLOT
 from lithograph.formats.shared_map import SLOTS_OFFSET
+from lithograph.formats.table_directory import SPARSE_OUT_ROW, SPARSE_ROW
 from lithograph.formats.wal_header import WAL_HEADER, WAL_START
 from lithograph.formats.wal_record import RECORD
 from lithograph.kernel import xxh64
+from lithograph.tools.commands import rebuild_index
 from lithograph.tools.segtool import main
 
 HOSTILE = "\x1b[31mred\x07\u202e\tline\nend\\"
@@ -179,7 +190,8 @@ def test_the_variable_names_the_store(
 
 
 @pytest.mark.parametrize(
-    "verb", [("info",), ("get", "x"), ("neighbors", "x"), ("import", "python", ".")]
+    "verb",
+    [("info",), ("get", "x"), ("neighbors", "x"), ("import", "python", "."), ("rebuild-index",)],
 )
 @pytest.mark.parametrize("value", [None, ""])
 def test_no_store_named_is_a_usage_error(
@@ -222,6 +234,9 @@ def test_an_absent_name_is_told_apart(
         ("import", "cobol"),
         ("import", "python"),
         ("dump",),
+        ("dump", "CURRENT", "--page", "x"),
+        ("dump", "CURRENT", "--page", "1", "--id", "2"),
+        ("rebuild-index", "more"),
     ],
 )
 def test_wrong_usage(
@@ -388,7 +403,14 @@ def test_a_terminal_is_not_flooded_by_a_hub(tmp_path: Path, shown: Shown) -> Non
 
 
 def test_help_of_every_verb_has_an_example(segtool: Segtool) -> None:
-    for verb in (("import", "python"), ("info",), ("get",), ("neighbors",), ("dump",)):
+    for verb in (
+        ("import", "python"),
+        ("info",),
+        ("get",),
+        ("neighbors",),
+        ("dump",),
+        ("rebuild-index",),
+    ):
         answer = segtool(*verb, "--help")
         assert answer.code == 0
         assert f"example:\n  segtool {' '.join(verb)}" in answer.out
@@ -568,3 +590,368 @@ def test_dump_of_a_record_that_does_not_continue(segtool: Segtool, small: Path) 
 
     assert answer.code == 4
     assert "sequence 0x2, expected 0x1" in answer.err
+
+
+# Dump of sealed files -----------------------------------------------------------------------------
+
+SEALED = ("names/*.run", "partitions/*/*.seg", "partitions/*/*.his")
+
+
+@pytest.fixture
+def flushed(tmp_path: Path) -> Path:
+    """A store with a sealed segment, an open one, their histories, and two runs."""
+    path = tmp_path / "flushed.graph"
+    with lithograph.open(path) as graph:
+        with graph.transaction() as tx:
+            for number in range(40):
+                tx.put_node(f"n{number:02}", type="T", properties={"number": number})
+            for number in range(1, 40):
+                tx.put_edge(f"n{number:02}", "to", f"n{number // 2:02}", properties={"n": number})
+        graph.add_observations("n07", ["seen"])
+        graph.delete_node("n03")
+        graph.compact()
+        graph.put_node("n03", observations=["x" * 2_000])
+        graph.put_node(HOSTILE, type=HOSTILE, observations=[HOSTILE], properties={HOSTILE: HOSTILE})
+        graph.put_edge(HOSTILE, "to", "n07", key=HOSTILE)
+        graph.put_edge("n09", "to", "n04", properties={"n": 10})
+        graph.put_node("n03", type="T")
+        graph.delete_edge("n08", "to", "n04")
+        graph.checkpoint()
+    return path
+
+
+def sealed_files(store: Path, pattern: str) -> list[Path]:
+    found = sorted(store.glob(pattern))
+    assert len(found) == 2
+    return found
+
+
+def fields_of(answer: Answer) -> list[dict[str, Any]]:
+    return [field for part in answer.json["parts"] for field in part["fields"]]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "layouts"),
+    [
+        (SEALED[0], (HEADER, PAGE_HEAD, RUN_FOOTER, FOOTER_TAIL)),
+        (SEALED[1], (HEADER, SEGMENT_FOOTER, FOOTER_TAIL, COMMIT_ROW, SPARSE_OUT_ROW)),
+        (SEALED[2], (HEADER, HISTORY_FOOTER, FOOTER_TAIL, SPARSE_ROW)),
+    ],
+)
+def test_dump_of_sealed_files_shows_every_field(
+    segtool: Segtool, flushed: Path, pattern: str, layouts: tuple[Any, ...]
+) -> None:
+    named = set()
+    for path in sealed_files(flushed, pattern):
+        text, found = segtool("dump", path), segtool("dump", path, "--json")
+
+        assert (text.code, found.code, found.json["errors"]) == (0, 0, [])
+        fields = fields_of(found)
+        assert [row[2] for row in text.rows if row[0].isdecimal()] == [f["field"] for f in fields]
+        named |= {field["field"] for field in fields}
+        # No byte is told twice.
+        ends = [field["offset"] + field["size"] for field in fields]
+        starts = [field["offset"] for field in fields]
+        assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
+        assert ends[-1] == path.stat().st_size
+    assert {field.name for layout in layouts for field in layout.fields} <= named
+
+
+def test_dump_of_a_run_shows_what_became_of_names(segtool: Segtool, flushed: Path) -> None:
+    old, new = (segtool("dump", path).out for path in sealed_files(flushed, SEALED[0]))
+
+    assert "\tn07\tnode 7 by commit 1\n" in old
+    assert "\tn03\tdeleted by commit 3; node 3 by commit 1\n" in old
+    assert "\tn03\tnode 40 by commit 4\n" in new
+
+
+def test_dump_of_a_branch_shows_its_children(segtool: Segtool, tmp_path: Path) -> None:
+    store = tmp_path / "wide.graph"
+    with lithograph.open(store) as graph:
+        with graph.transaction() as tx:
+            for number in range(9):
+                tx.put_node(f"{number}" + "x" * 1_500)
+        graph.checkpoint()
+    (path,) = store.glob("names/*.run")
+    text, found = segtool("dump", path), segtool("dump", path, "--json")
+
+    assert text.code == 0
+    titles = [part["title"].partition(": ")[2] for part in found.json["parts"]]
+    assert titles.count("overflow") == 9
+    assert [title for title in titles if title.startswith("leaf")] == ["leaf, 3 names"] * 3
+    assert "branch of level 1, 3 children" in titles
+    names = [field["value"] for field in fields_of(found) if field["meaning"].startswith("node")]
+    assert names == [f"{number}" + "x" * 1_500 for number in range(9)]
+    (page,) = (part for part in found.json["parts"] if "branch" in part["title"])
+    children = [f["value"] for f in page["fields"] if f["field"].startswith("entry ")]
+    assert children == ["", "3", "6"]
+
+
+def test_dump_of_one_page(segtool: Segtool, flushed: Path) -> None:
+    path = sealed_files(flushed, SEALED[0])[0]
+    parts = segtool("dump", path, "--page", 1, "--json").json["parts"]
+    absent = segtool("dump", path, "--page", 9)
+
+    assert [part["title"] for part in parts if part["title"].startswith("page")] == [
+        "page 1: leaf, 40 names"
+    ]
+    assert absent.code == 0
+    assert "there is no page 9: the run has pages 1 to 1" in absent.out
+
+
+def test_dump_of_one_node(segtool: Segtool, flushed: Path) -> None:
+    old, new = sealed_files(flushed, SEALED[1])
+    past = sealed_files(flushed, SEALED[2])[0]
+
+    def told(path: Path, node_id: int) -> dict[str, list[Any]]:
+        found = segtool("dump", path, "--id", node_id, "--json")
+        assert found.code == 0
+        return {
+            part["title"].partition(",")[0]: [
+                field["value"]
+                for field in part["fields"]
+                if field["field"].startswith(("id ", "edge "))
+            ]
+            for part in found.json["parts"]
+            if ", ids " in part["title"] or ", positions " in part["title"]
+        }
+
+    found = told(old, 7)
+    (version,) = found["dense_nodes"]
+    assert found["names"] == ["n07"]
+    assert (version["sequence"], version["born_sequence"]) == (2, 1)
+    assert (version["appended"] if "appended" in version else version["observations"]) == ["seen"]
+    assert version["properties"] == {"number": 7}
+    assert found["dense_in"] == [[[1, 14], [1, 15]]]
+    # The edge to n03 went with n03: it is only in history.
+    assert "dense_out" not in found
+    (versions,) = told(past, 7)["edges"]
+    assert [version.get("ended", False) for version in versions] == [False, True]
+    ((edge,),) = told(new, 8)["sparse_out"]
+    assert edge == [1, 4, "", "dead"]
+    assert told(new, 9)["edges"][0]["properties"] == {"n": 10}
+    assert told(new, 39) == {}
+
+
+def test_dump_is_bounded_unless_all_is_asked_for(segtool: Segtool, tmp_path: Path) -> None:
+    store = tmp_path / "large.graph"
+    with lithograph.open(store) as graph:
+        with graph.transaction() as tx:
+            for number in range(2_000):
+                tx.put_node(f"{xxh64(b'%d' % number):016x}" * 3)
+        graph.compact()
+    for pattern, word, shown in (
+        ("names/*.run", "page", 16),
+        ("partitions/*/*.seg", "names, ids", 16),
+    ):
+        (path,) = store.glob(pattern)
+        bounded, whole = segtool("dump", path), segtool("dump", path, "--all")
+
+        assert "the first 16 shown: --all shows them all" in bounded.out
+        assert "--all" not in whole.out
+        assert bounded.out.count(f"# {word} ") == shown < whole.out.count(f"# {word} ")
+        # Also what is not shown is checked.
+        flip(path, path.stat().st_size // 2)
+        damaged = segtool("dump", path)
+        assert damaged.code == 4
+        assert "# the file as a whole\n" in damaged.out
+
+
+def test_dump_of_a_history_alone(segtool: Segtool, flushed: Path, tmp_path: Path) -> None:
+    path = tmp_path / "00000001.his"
+    path.write_bytes(sealed_files(flushed, SEALED[2])[0].read_bytes())
+    answer = segtool("dump", path)
+
+    assert answer.code == 0
+    assert "cannot be told without the segment beside this file" in answer.out
+
+
+def test_dump_of_a_manifest_shows_its_entries(segtool: Segtool, flushed: Path) -> None:
+    (path,) = flushed.glob("manifest/*.manifest")
+    found = segtool("dump", path, "--json")
+    parts = {
+        part["title"]: {f["field"]: f["value"] for f in part["fields"]}
+        for part in found.json["parts"]
+    }
+
+    assert found.code == 0
+    segments = [int(each.stem) for each in sealed_files(flushed, SEALED[1])]
+    runs = [int(each.stem) for each in sealed_files(flushed, SEALED[0])]
+    assert list(parts) == [
+        "manifest",
+        *(f"run {number}" for number in runs),
+        *(f"segment {number}" for number in segments),
+        "end of the manifest",
+    ]
+    entry = parts[f"segment {segments[1]}"]
+    assert {field.name for field in SEGMENT_ENTRY.fields} == set(entry)
+    assert entry["partition"] == sealed_files(flushed, SEALED[1])[1].parent.name
+    assert entry["first_time"].startswith(entry["partition"])
+    assert {field.name for field in RUN_ENTRY.fields} == set(parts[f"run {runs[0]}"])
+
+
+def test_dump_of_a_pin(segtool: Segtool, flushed: Path) -> None:
+    with lithograph.open(flushed):
+        (path,) = flushed.glob("locks/pins/*.pin")
+        answer = segtool("dump", path)
+        fields = {
+            field["field"]: field["value"] for field in fields_of(segtool("dump", path, "--json"))
+        }
+        flip(path, 3)
+        damaged = segtool("dump", path)
+
+    assert answer.code == 0
+    assert fields["process"] == os.getpid()
+    assert set(fields) == {field.name for field in PIN.fields}
+    assert damaged.code == 4
+
+
+@pytest.mark.parametrize("pattern", SEALED)
+def test_dump_of_any_flipped_bit_of_a_sealed_file_tells_it(
+    segtool: Segtool, flushed: Path, pattern: str
+) -> None:
+    path = sealed_files(flushed, pattern)[1]
+    whole = path.read_bytes()
+    for offset in range(0, len(whole), 1 + len(whole) // 40):
+        flip(path, offset, offset % 8)
+        answer = segtool("dump", path)
+        path.write_bytes(whole)
+
+        assert answer.code == 4, offset
+        assert "\terror\t" in answer.out
+
+
+@pytest.mark.parametrize("pattern", SEALED)
+def test_dump_of_any_prefix_of_a_sealed_file_tells_it(
+    segtool: Segtool, flushed: Path, pattern: str
+) -> None:
+    path = sealed_files(flushed, pattern)[1]
+    whole = path.read_bytes()
+    for size in range(0, len(whole), 1 + len(whole) // 40):
+        path.write_bytes(whole[:size])
+        found = segtool("dump", path, "--json")
+
+        assert found.code == 4, size
+        assert found.json["errors"]
+        assert all(field["offset"] + field["size"] <= size for field in fields_of(found)), size
+
+
+def seal_again(path: Path, layout: Layout, change: Callable[[bytearray], None]) -> None:
+    """Change a file's data region and make every checksum right."""
+    whole = path.read_bytes()
+    start = len(whole) - layout.size - FOOTER_TAIL.size
+    body, shape, _ = decode_footer(whole[start:], len(whole))
+    data = bytearray(whole[: shape.data_size])
+    change(data)
+    sums = b"".join(
+        xxh64(bytes(data[at : at + 4096])).to_bytes(8, "little") for at in range(0, len(data), 4096)
+    )
+    assert len(shape.level_counts) == 1
+    path.write_bytes(bytes(data) + sums + encode_footer(body, len(data), xxh64(sums)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "layout"),
+    list(zip(SEALED, (RUN_FOOTER, SEGMENT_FOOTER, HISTORY_FOOTER), strict=True)),
+)
+def test_dump_of_a_forged_file_is_told_and_survived(
+    segtool: Segtool, flushed: Path, pattern: str, layout: Layout
+) -> None:
+    """Any byte, with right checksums over it: an error in one line, or another sound file."""
+    path = sealed_files(flushed, pattern)[1]
+    whole = path.read_bytes()
+    codes = set()
+    for offset in range(64, len(whole) - layout.size - 80, 1 + len(whole) // 80):
+        value = (0x00, 0xFF, 0x80)[offset % 3]
+
+        def change(data: bytearray, offset: int = offset, value: int = value) -> None:
+            data[offset] = value if data[offset] != value else value ^ 1
+
+        seal_again(path, layout, change)
+        codes.add(segtool("dump", path).code)
+        path.write_bytes(whole)
+
+    assert codes <= {0, 4}
+    assert 4 in codes
+
+
+def test_no_text_of_a_sealed_file_steers_a_terminal(flushed: Path, shown: Shown) -> None:
+    for pattern in SEALED:
+        for path in sealed_files(flushed, pattern):
+            on_terminal = re.sub("\x1b\\[[0-9;]*m", "", shown(Terminal(), "dump", path))
+            for text in (
+                on_terminal,
+                shown(Pipe(), "dump", path),
+                shown(Pipe(), "dump", path, "--json"),
+            ):
+                assert steering(text) == set()
+
+
+# Info by part, and the index made again -----------------------------------------------------------
+
+
+def test_info_has_the_figures_of_every_part(segtool: Segtool, flushed: Path, shown: Shown) -> None:
+    found = segtool("info", "--store", flushed, "--json").json
+
+    assert list(found) == ["path", *(field.name for field in fields(lithograph.Stats))]
+    for kind, pattern in (("run", SEALED[0]), ("segment", SEALED[1]), ("history", SEALED[2])):
+        sizes = [path.stat().st_size for path in flushed.glob(pattern)]
+        assert (found[f"{kind}_count"], found[f"{kind}_size_bytes"]) == (len(sizes), sum(sizes))
+    assert found["run_name_count"] == 42
+    assert found["sealed_segment_count"] == 1
+    assert found["generation"] > 1
+    on_terminal = shown(Terminal(), "info", "--store", flushed)
+    for part in ("memory", "segments", "histories", "name index", "log", "pins"):
+        assert on_terminal.count(f" {part} ") == 1
+    assert "67,108,864 (64.0 MiB)" in on_terminal
+
+
+def test_every_figure_is_documented() -> None:
+    documented = set(re.findall(r"[a-z_]+", str(lithograph.Stats.__doc__)))
+
+    assert {field.name for field in fields(lithograph.Stats)} <= documented
+
+
+def test_the_index_is_made_again(segtool: Segtool, flushed: Path) -> None:
+    for path in sealed_files(flushed, SEALED[0]):
+        path.unlink()
+    assert segtool("get", "n03", "--store", flushed).code == 4
+    text = segtool("rebuild-index", "--store", flushed)
+    found = segtool("rebuild-index", "--store", flushed, "--json")
+
+    assert (text.code, found.code) == (0, 0)
+    (run,) = flushed.glob(SEALED[0])
+    assert found.json == {
+        "path": str(flushed),
+        "name_count": 41,
+        "run": f"names/{run.name}",
+        "size_bytes": run.stat().st_size,
+    }
+    assert text.fields["name_count"] == "41"
+    assert segtool("get", "n03", "--store", flushed).fields["id"] == "40"
+    with lithograph.open(flushed) as graph:
+        assert graph.verify() == []
+
+
+def test_the_index_of_a_store_in_use_is_left_alone(
+    segtool: Segtool, flushed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = f"import lithograph; g = lithograph.open({str(flushed)!r}); print(1); input()"
+    monkeypatch.setattr(rebuild_index, "LOCK_TIMEOUT_S", 0.05)
+    with subprocess.Popen(
+        [sys.executable, "-uc", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        answer = segtool("rebuild-index", "--store", flushed)
+        holder.communicate(b"\n")
+
+    assert answer.code == 3
+    assert len(sealed_files(flushed, SEALED[0])) == 2
+
+
+def test_the_index_of_an_empty_store(segtool: Segtool, empty: Path) -> None:
+    answer = segtool("rebuild-index", "--store", empty, "--json")
+
+    assert answer.code == 0
+    assert (answer.json["name_count"], answer.json["run"]) == (0, None)

@@ -26,15 +26,18 @@ from lithograph.formats.table_block import (
     decode_ids,
     encode_block,
 )
+from lithograph.formats.table_directory import SPARSE_ROW
 from lithograph.formats.varint import encode_varint
 from lithograph.formats.varint_run import read_varints
 from lithograph.ids import ID_END
 from lithograph.segments.block_cache import BlockCache
+from lithograph.segments.edge_reader import decode_whole
+from lithograph.segments.filter_builder import FilterBuilder
 from lithograph.segments.sealed_file import SealedFile
 from lithograph.segments.sealed_writer import SealedWriter
 from lithograph.segments.table_check import check_records
 from lithograph.segments.table_reader import DenseTable, RecordTable, SparseTable
-from lithograph.segments.table_writer import DenseWriter, Packing, SparseWriter
+from lithograph.segments.table_writer import DenseWriter, Packing, SparseWriter, hash_id
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
 from lithograph.tools.testing.strategies import node_ids
 
@@ -297,12 +300,126 @@ def test_a_record_out_of_line_is_not_in_the_block() -> None:
 def test_blocks_that_were_unpacked_are_kept_in_the_cache() -> None:
     file = _TableFile()
     writer = DenseWriter(file.files, file.out, 4, 0, Packing(PLAIN_FRAMES, 1000))
-    writer.add(0, b"x" * 500)
-    writer.finish(1)
+    for node_id in range(8):
+        writer.add(node_id, bytes([node_id]) * 500)
+    writer.finish(8)
     blocks, directory = file.section(), file.section(writer.directory())
     cache = BlockCache(10**6)
-    table = DenseTable(file.open(), IDENTITY, blocks, directory, range(1), 4, cache)
-    for _ in range(3):
-        table.find(0)
+    sealed = file.open()
+    for identity in (IDENTITY, (FileKind.HISTORY, 7), (FileKind.SEGMENT, 8)):
+        table = DenseTable(sealed, identity, blocks, directory, range(8), 4, cache)
+        for node_id in (0, 5, 1, 4):
+            found = table.find(node_id)
+            assert found is not None
+            assert table.record(*found).decode(bytes) == bytes([node_id]) * 500
 
-    assert (cache.miss_count, cache.hit_count) == (1, 2)
+    assert (cache.miss_count, cache.hit_count) == (6, 6)
+
+
+# Tables that lie ---------------------------------------------------------------------------------
+
+
+def _sparse(bodies: list[bytes], rows: list[tuple[int, int]], *, ids: list[int]) -> SparseTable:
+    """Return a table of these blocks, with these rows; its filter knows `ids`."""
+    file = _TableFile()
+    filter_ = FilterBuilder(file.files)
+    for node_id in ids:
+        filter_.add(hash_id(node_id))
+    blocks = file.section(encode_envelope(body, None) for body in bodies)
+    directory = file.section(SPARSE_ROW.pack(*row) for row in rows)
+    known = file.section(filter_.chunks())
+    return SparseTable(file.open(), IDENTITY, blocks, directory, known, 4, BlockCache(10**6))
+
+
+BODY = encode_block([(b"r", 0), (b"s", 0)], [3, 5])
+SIZE = len(encode_envelope(BODY, None))
+
+
+def test_a_table_made_by_hand_is_sound() -> None:
+    table = _sparse([BODY, BODY], [(3, 0), (13, SIZE)], ids=[3, 5, 13, 15])
+
+    assert list(check_records(table, range(16))) == []
+    assert [node_id for node_id, _ in table.all_records()] == [3, 5, 13, 15]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "rows", "message"),
+    [
+        ([BODY], [(ID_END, 0)], "out of range"),
+        ([BODY], [(2**64 - 1, 0)], "out of range"),
+        ([BODY], [(3, SIZE)], "stands at"),
+        ([BODY], [(3, 2**64 - 1)], "stands at"),
+        ([BODY, BODY], [(3, SIZE), (13, 0)], "stands at"),
+        ([BODY, BODY], [(3, 0), (13, 0)], "stands at"),
+        ([BODY, BODY], [(3, 0), (13, SIZE - 1)], "an envelope of"),
+        ([encode_block([(b"r", 0), (b"", 0)], [3, 5])], [(3, 0)], "empty record"),
+        ([encode_block([(b"rr", 2), (b"s", 0)], [3, 5])], [(3, 0)], "record flags 2"),
+        ([encode_block([(b"rr", 1), (b"s", 0)], [3, 5])], [(3, 0)], "stands at|envelope"),
+        ([encode_block([(bytes([0, 3]), 1), (b"s", 0)], [3, 5])], [(3, 0)], "envelope of"),
+        (
+            [b"xyz", encode_block([(bytes([0, 6]), 1), (b"s", 0)], [3, 5])],
+            [(3, 5)],
+            "an envelope of 5 bytes where 6 are",
+        ),
+        ([encode_block([(bytes([0]), 1), (b"s", 0)], [3, 5])], [(3, 0)], "announced"),
+        ([encode_block([(bytes([0, 0, 0]), 1), (b"s", 0)], [3, 5])], [(3, 0)], "too many"),
+    ],
+)
+def test_hostile_sparse_tables_are_corruption(
+    bodies: list[bytes], rows: list[tuple[int, int]], message: str
+) -> None:
+    table = _sparse(bodies, rows, ids=[3, 5])
+
+    with pytest.raises(CorruptionError, match=message) as caught:
+        dict((node_id, stored.decode(bytes)) for node_id, stored in table.all_records())
+    assert caught.value.path
+
+
+@pytest.mark.parametrize(
+    ("bodies", "rows", "ids", "message"),
+    [
+        ([BODY, BODY], [(3, 0), (4, SIZE)], [3, 4, 5, 6], "not in their place"),
+        ([BODY, BODY], [(3, 0), (3, SIZE)], [3, 5], "not in their place"),
+        ([BODY], [(15, 0)], [15, 17], "not in their place"),
+        ([BODY], [(3, 0)], [3], "does not know id 5"),
+        ([b"gap", BODY], [(3, 5)], [3, 5], "block 0 is at 5"),
+        ([BODY, b"rest"], [(3, 0)], [3, 5], f"blocks to {SIZE} in a section"),
+        ([BODY], [(3, SIZE)], [3, 5], "stands at"),
+    ],
+)
+def test_the_check_of_a_table_finds_what_no_look_up_would(
+    bodies: list[bytes], rows: list[tuple[int, int]], ids: list[int], message: str
+) -> None:
+    found = list(check_records(_sparse(bodies, rows, ids=ids), range(16)))
+
+    assert len(found) == 1
+    assert message in str(found[0])
+
+
+def test_sections_that_cannot_be_those_of_a_table_are_corruption() -> None:
+    file = _TableFile()
+    writer = DenseWriter(file.files, file.out, 4, 0, PACKING)
+    writer.add(4, b"r")
+    writer.finish(5)
+    blocks, directory = file.section(), file.section(writer.directory())
+    sealed = file.open()
+    cache = BlockCache(0)
+    for end_id in (0, 4, 9, 2**48):
+        with pytest.raises(CorruptionError, match="blocks for"):
+            DenseTable(sealed, IDENTITY, blocks, directory, range(end_id), 4, cache)
+    for wrong in (Section(directory.offset, 15), Section(directory.offset, 0)):
+        with pytest.raises(CorruptionError):
+            DenseTable(sealed, IDENTITY, blocks, wrong, range(5), 4, cache)
+        with pytest.raises(CorruptionError):
+            SparseTable(sealed, IDENTITY, blocks, wrong, blocks, 4, cache)
+    for filter_size in (0, 31, 33):
+        with pytest.raises(CorruptionError, match="a filter of"):
+            SparseTable(
+                sealed, IDENTITY, blocks, directory, Section(blocks.offset, filter_size), 4, cache
+            )
+
+
+def test_a_record_with_bytes_too_many_is_corruption() -> None:
+    assert decode_whole(b"\x05", Cursor.u8) == 5
+    with pytest.raises(CorruptionError, match="too many"):
+        decode_whole(b"\x05\x05", Cursor.u8)

@@ -22,7 +22,7 @@ from lithograph.errors import (
 )
 from lithograph.formats.current import CURRENT_SIZE, SLOT_SIZE, CurrentSlot, describe_current
 from lithograph.formats.file_header import HEADER, HEADER_SIZE, MAGIC, FileHeader, FileKind
-from lithograph.formats.file_names import CURRENT, SHARED_MAP
+from lithograph.formats.file_names import CURRENT, SHARED_MAP, is_pin
 from lithograph.formats.layout import Buffer, Described, Layout
 from lithograph.formats.manifest import (
     MANIFEST,
@@ -33,6 +33,7 @@ from lithograph.formats.manifest import (
 )
 from lithograph.formats.moment import MOMENT_MAX, MOMENT_MIN, decode_moment
 from lithograph.formats.optional_fields import NO_MOMENT
+from lithograph.formats.pin import PIN, PIN_SIZE, PinState
 from lithograph.formats.shared_map import (
     COUNTER_OFFSET,
     COUNTER_SIZE,
@@ -64,23 +65,39 @@ class Damage:
 Note = Part | Described | Damage
 
 
-def guess_kind(file: RegularFile) -> FileKind:
+PIN_KIND: Final = "pin"
+"""A pin has no header: its name says what it is."""
+
+KIND_NAMES: Final = {
+    FileKind.CURRENT: "CURRENT",
+    FileKind.MANIFEST: "manifest",
+    FileKind.WAL: "WAL",
+    FileKind.SHARED_MAP: "shared.map",
+    FileKind.RUN: "run",
+    FileKind.SEGMENT: "segment",
+    FileKind.HISTORY: "history",
+}
+
+
+def guess_kind(file: RegularFile) -> str:
     """Return what the file says it is; where its header is damaged, what its name says.
 
     Raises
     ------
     NotAStoreError : neither looks like a file of a store.
     """
+    path = PurePath(file.path)
+    if path.suffix == ".pin" and is_pin(path.name):
+        return PIN_KIND
     data = file.read_at(0, HEADER_SIZE)
     claimed = int.from_bytes(data[10:12], "little")
     kinds = {int(kind): kind for kind in FileKind} if data.startswith(MAGIC) else {}
     try:
-        return FileHeader.decode(data).kind
+        return KIND_NAMES[FileHeader.decode(data).kind]
     except FormatVersionError:
         sound = kinds.get(claimed)
     except CorruptionError:
         sound = None
-    path = PurePath(file.path)
     kind = sound or _KIND_OF_NAME.get(path.name) or _KIND_OF_SUFFIX.get(path.suffix)
     kind = kind or kinds.get(claimed)
     if kind is None:
@@ -88,7 +105,7 @@ def guess_kind(file: RegularFile) -> FileKind:
             f"{file.path} is not a lithograph file: it starts with {data[:8].hex() or 'nothing'},"
             f" not with {MAGIC.hex()}"
         )
-    return kind
+    return KIND_NAMES[kind]
 
 
 def fitting(layout: Layout, data: Buffer, offset: int = 0, base: int = 0) -> Iterator[Described]:
@@ -121,7 +138,7 @@ def annotate_current(file: RegularFile) -> Iterator[Note]:
                 yield replace(field, offset=start + field.offset)
         else:
             yield from fitting(HEADER, page, 0, start)
-        yield from _judged(partial(CurrentSlot.decode, page, index), start)
+        yield from judged(partial(CurrentSlot.decode, page, index), start)
     yield from _nothing_behind(file, CURRENT_SIZE)
 
 
@@ -133,14 +150,38 @@ def annotate_manifest(file: RegularFile) -> Iterator[Note]:
         yield from fitting(HEADER, data)
         yield from fitting(MANIFEST, data, HEADER_SIZE)
     else:
-        try:
-            yield from describe_manifest(data)
-        except CorruptionError as error:
-            yield damage(error)
+        yield from _manifest_parts(data)
     number = HEADER.offset_of["file_number"]
     file_number = int.from_bytes(data[number : number + 8], "little")
-    yield from _judged(lambda: Manifest.decode(data, None, file_number))
+    yield from judged(lambda: Manifest.decode(data, None, file_number))
     yield from _nothing_behind(file, MANIFEST_SIZE_MAX)
+
+
+def _manifest_parts(data: bytes) -> Iterator[Note]:
+    """Yield the fields of a manifest, each entry as a part of its own."""
+    run_count = 0
+    entry_count = 0
+    try:
+        for field in describe_manifest(data):
+            if field.name == "run_count":
+                run_count = field.value
+            elif field.name == "number":
+                kind = "run" if entry_count < run_count else "segment"
+                yield Part(field.offset, f"{kind} {field.value}")
+                entry_count += 1
+            elif entry_count and field.name == "checksum":
+                yield Part(field.offset, "end of the manifest")
+            yield field
+    except CorruptionError as error:
+        yield damage(error)
+
+
+def annotate_pin(file: RegularFile) -> Iterator[Note]:
+    """Yield a pin; whether its process lives only the lock on the file can tell."""
+    data = file.read_at(0, PIN_SIZE)
+    yield Part(0, "pin")
+    yield from fitting(PIN, data)
+    yield from judged(lambda: PinState.decode(data))
 
 
 def annotate_shared_map(file: RegularFile) -> Iterator[Note]:
@@ -148,7 +189,7 @@ def annotate_shared_map(file: RegularFile) -> Iterator[Note]:
     data = file.read_at(0, SHARED_MAP_SIZE)
     yield Part(0, "shared.map")
     yield from fitting(HEADER, data)
-    yield from _judged(lambda: FileHeader.decode(data))
+    yield from judged(lambda: FileHeader.decode(data))
     if len(data) >= COUNTER_OFFSET + COUNTER_SIZE:
         counter = int.from_bytes(data[COUNTER_OFFSET : COUNTER_OFFSET + COUNTER_SIZE], "little")
         yield Described(
@@ -158,7 +199,7 @@ def annotate_shared_map(file: RegularFile) -> Iterator[Note]:
         start = SLOTS_OFFSET + index * SHARED_MAP_SLOT.size
         yield Part(start, f"shared.map slot {index}")
         yield from fitting(SHARED_MAP_SLOT, data, start)
-    yield from _judged(lambda: SharedState.decode(data))
+    yield from judged(lambda: SharedState.decode(data))
     yield from _nothing_behind(file, SHARED_MAP_SIZE)
 
 
@@ -169,6 +210,8 @@ def shown(field: Described) -> Any:
     """
     name, value = field.name, field.value
     if isinstance(value, bytes):
+        if name == "partition":
+            return value.rstrip(b"\0").decode("ascii", "backslashreplace")
         return str(UUID(bytes=value)) if name == "store_uuid" else value.hex()
     if isinstance(value, int):
         if name in _HEXADECIMAL:
@@ -176,17 +219,18 @@ def shown(field: Described) -> Any:
         if name == "flags":
             return f"{value:#b}"
         if name in _TIMES:
-            return _time(value)
+            return shown_time(value)
     return value
 
 
-def _time(moment: int) -> Any:
+def shown_time(moment: int) -> Any:
+    """Return a time as ISO 8601; one that cannot be, as the number it is."""
     if moment == NO_MOMENT:
         return "none"
     return decode_moment(moment).isoformat() if MOMENT_MIN <= moment <= MOMENT_MAX else moment
 
 
-def _judged(decode: Callable[[], object], base: int = 0) -> Iterable[Damage]:
+def judged(decode: Callable[[], object], base: int = 0) -> Iterable[Damage]:
     """Return what the engine would say about a structure: nothing when it takes it."""
     try:
         decode()
@@ -203,7 +247,22 @@ def _nothing_behind(file: RegularFile, end: int) -> Iterator[Damage]:
 
 _HEXADECIMAL: Final = frozenset(("checksum", "chain", "epoch", "session"))
 _TIMES: Final = frozenset(
-    ("commit_time", "last_commit_time", "created_at", "valid_from", "valid_to")
+    (
+        "commit_time",
+        "last_commit_time",
+        "floor_time",
+        "first_time",
+        "last_time",
+        "created_at",
+        "valid_from",
+        "valid_to",
+    )
 )
 _KIND_OF_NAME: Final = {CURRENT: FileKind.CURRENT, SHARED_MAP: FileKind.SHARED_MAP}
-_KIND_OF_SUFFIX: Final = {".wal": FileKind.WAL, ".manifest": FileKind.MANIFEST}
+_KIND_OF_SUFFIX: Final = {
+    ".wal": FileKind.WAL,
+    ".manifest": FileKind.MANIFEST,
+    ".run": FileKind.RUN,
+    ".seg": FileKind.SEGMENT,
+    ".his": FileKind.HISTORY,
+}

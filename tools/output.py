@@ -53,6 +53,20 @@ class Escaped(str):
     __slots__ = ()
 
 
+def human_size(size: int) -> str:
+    """Return bytes in the largest unit that leaves at least one.
+
+    >>> human_size(512), human_size(1536), human_size(64 * 2**20)
+    ('512 B', '1.5 KiB', '64.0 MiB')
+    """
+    if size < 1024:
+        return f"{size} B"
+    value, units = size / 1024, ["KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.1f} {units[0]}"
+
+
 def json_text(value: Any) -> Escaped:
     """Return JSON on one line, readable and safe for a terminal."""
     return Escaped(escape_controls(json.dumps(value, ensure_ascii=False)))

@@ -4,7 +4,7 @@ Promises:
 
 1. Answers go to standard output; whatever goes wrong is one line on standard error that starts with
    "segtool:", and an exit code that says of which kind it is.
-2. Looking changes nothing: only `import` writes.
+2. Looking changes nothing: only `import` and `rebuild-index` write.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NoReturn
 
 import lithograph
 from lithograph.errors import LithographError
-from lithograph.tools.commands import dump, get, import_, info, neighbors
+from lithograph.tools.commands import dump, get, import_, info, neighbors, rebuild_index
 from lithograph.tools.exit_code import EXPLANATION, INTERRUPTED, OK, STORAGE, USAGE, exit_code
 from lithograph.tools.output import Output, complain
 
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"lithograph {lithograph.__version__}"
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, title="verbs")
-    for verb in (import_, info, get, neighbors, dump):
+    for verb in (import_, info, get, neighbors, dump, rebuild_index):
         verb.declare(verbs)
     return parser
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lithograph.errors import CorruptionError
-from lithograph.files import Files
+from lithograph.files import File, Files
 from lithograph.formats.current import CURRENT_SIZE, SLOT_COUNT, SLOT_SIZE, CurrentSlot
 from lithograph.formats.file_names import CURRENT
 
@@ -62,10 +62,15 @@ def write_current(files: Files, slot: CurrentSlot) -> None:
     """
     file = files.open(CURRENT, writable=True)
     try:
-        file.write_at(slot.index * SLOT_SIZE, slot.encode())
-        file.sync_data()
+        write_slot(file, slot)
     finally:
         file.close()
+
+
+def write_slot(file: File, slot: CurrentSlot) -> None:
+    """Do what `write_current` does, in CURRENT that is open already."""
+    file.write_at(slot.index * SLOT_SIZE, slot.encode())
+    file.sync_data()
 
 
 def create_current(files: Files, slot: CurrentSlot) -> None:

@@ -6,14 +6,15 @@ not answer already, and the shelf closes it again when others are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from lithograph.catalog.hot_names import HotNames
 from lithograph.catalog.shelf import Shelf
 from lithograph.errors import CorruptionError
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.formats.operations import AdjacentEdge
-from lithograph.segments.layer import Direction, GraphLayer, NameLayer
+from lithograph.segments.layer import Change, Direction, GraphLayer, NameLayer
 from lithograph.segments.run_reader import RunLayer
 from lithograph.segments.segment_layer import SegmentLayer
 from lithograph.segments.version import EdgeVersion, NodeVersion
@@ -22,14 +23,25 @@ from lithograph.segments.version import EdgeVersion, NodeVersion
 class LazyRun:
     """The layer of one run; implements `segments.layer.NameLayer`."""
 
-    def __init__(self, entry: RunEntry, open_run: Callable[[], RunLayer]) -> None:
+    def __init__(self, entry: RunEntry, hot: HotNames, open_run: Callable[[], RunLayer]) -> None:
         self.entry = entry
+        self._hot = hot
         self._open = open_run
 
     def find_name(self, name: str, sequence: int) -> int | None:
-        if sequence < self.entry.first_sequence:
-            return None
-        return self._open().find_name(name, sequence)
+        entry = self.entry
+        if sequence < entry.last_sequence:
+            known = sequence >= entry.first_sequence
+            return self._open().find_name(name, sequence) if known else None
+        found = self._hot.get(entry.number, name)
+        if found is None:
+            found = self._open().find_name(name, sequence)
+            if found is not None:
+                self._hot.put(entry.number, name, found)
+        return found
+
+    def versions_of_name(self, name: str) -> list[tuple[int, int]]:
+        return self._open().versions_of_name(name)
 
     def names_after(self, start: str, after: bool, count: int) -> list[str]:
         return self._open().names_after(start, after, count)
@@ -41,6 +53,7 @@ class LazySegment:
     def __init__(self, entry: SegmentEntry, open_segment: Callable[[], SegmentLayer]) -> None:
         self.entry = entry
         self.first_id = entry.first_id
+        self.first_sequence = entry.first_sequence
         self._open = open_segment
 
     def name_of(self, node_id: int) -> str | None:
@@ -81,6 +94,21 @@ class LazySegment:
 
     def sources(self, start: int, count: int) -> Sequence[int]:
         return self._open().sources(start, count)
+
+    def commit_time(self, sequence: int) -> int:
+        return self._open().commit_time(sequence)
+
+    def sequence_at(self, time: int) -> int | None:
+        if self.entry.last_time <= time:
+            return self.entry.last_sequence
+        return self._open().sequence_at(time) if self.entry.first_time <= time else None
+
+    def node_sequences(self, node_id: int) -> list[int]:
+        return self._open().node_sequences(node_id) if node_id < self.entry.end_id else []
+
+    def changes(self, first: int, last: int) -> Iterator[Change]:
+        if first <= self.entry.last_sequence and last >= self.first_sequence:
+            yield from self._open().changes(first, last)
 
     def _is_outside(self, node_id: int, sequence: int) -> bool:
         """Return whether the segment's ranges alone say that it knows nothing."""
@@ -136,7 +164,7 @@ class Generation:
 
 
 def _run_layer(entry: RunEntry, shelf: Shelf, store_uuid: bytes) -> LazyRun:
-    return LazyRun(entry, lambda: RunLayer(shelf.run(entry, store_uuid)))
+    return LazyRun(entry, shelf.hot_names, lambda: RunLayer(shelf.run(entry, store_uuid)))
 
 
 def _segment_layer(entry: SegmentEntry, shelf: Shelf, store_uuid: bytes) -> LazySegment:

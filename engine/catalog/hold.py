@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import Counter
+from collections import Counter, deque
 
 from lithograph.catalog.generation import Generation
 from lithograph.catalog.pins import Pin
@@ -26,33 +26,53 @@ class Hold:
         self._said: tuple[int, int] | None = None
         self._generations: weakref.WeakSet[Generation] = weakref.WeakSet()
         self._sequences: Counter[int] = Counter()
-        self._guard = threading.Lock()
+        # Sequences to let go, from finalizers: these may run anywhere, under the guard too.
+        self._forsaken: deque[int] = deque()
+        self._guard = threading.RLock()
 
     def track(self, generation: Generation) -> None:
         """Count a generation as needed for as long as somebody holds it."""
-        self._generations.add(generation)
+        with self._guard:
+            self._generations.add(generation)
 
     def keep(self, sequence: int) -> None:
-        """Keep everything that a view at `sequence` reads, until `let_go`."""
+        """Keep everything that a view at `sequence` reads, until `let_go`.
+
+        Raises
+        ------
+        StorageError : other processes cannot be told; nothing is kept.
+        """
         with self._guard:
             self._sequences[sequence] += 1
-        self.update()
+        try:
+            self.update()
+        except BaseException:
+            self.forsake(sequence)
+            raise
 
     def let_go(self, sequence: int) -> None:
         """Undo one `keep`."""
-        with self._guard:
-            self._sequences[sequence] -= 1
-            if self._sequences[sequence] <= 0:
-                del self._sequences[sequence]
+        self.forsake(sequence)
         self.update()
+
+    def forsake(self, sequence: int) -> None:
+        """Undo one `keep` with the next `update`; for finalizers: takes no lock."""
+        self._forsaken.append(sequence)
 
     def oldest_generation(self) -> int:
         """Return the number of the oldest generation that is still held."""
-        return min(generation.number for generation in list(self._generations))
+        with self._guard:
+            return min(generation.number for generation in list(self._generations))
 
     def oldest_sequence(self) -> int:
         """Return the oldest commit that a snapshot needs, NO_SEQUENCE if none does."""
-        return min(self._sequences, default=NO_SEQUENCE)
+        with self._guard:
+            while self._forsaken:
+                sequence = self._forsaken.popleft()
+                self._sequences[sequence] -= 1
+                if self._sequences[sequence] <= 0:
+                    del self._sequences[sequence]
+            return min(self._sequences, default=NO_SEQUENCE)
 
     def update(self) -> None:
         """Tell other processes. Cost: one small write if anything changed."""

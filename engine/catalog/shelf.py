@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from lithograph.catalog.hot_names import HotNames
 from lithograph.files import Files
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.segments.block_cache import BlockCache
@@ -10,17 +13,22 @@ from lithograph.segments.map_pool import MapPool
 from lithograph.segments.run_reader import RunReader
 from lithograph.segments.segment_reader import SegmentReader
 
+_HOT_NAMES_SHARE: Final = 4
+"""One fourth of the cache is for names, the rest for blocks."""
+
 
 class Shelf:
     """Opens sealed files; at most `open_max` are open at a time, whatever the store holds.
 
     Attributes
     ----------
-    cache : decompressed blocks of all of them.
+    cache : decompressed blocks of all of them.   hot_names : names looked up last.
     """
 
     def __init__(self, files: Files, cache_size_bytes: int, open_max: int) -> None:
-        self.cache = BlockCache(cache_size_bytes)
+        names_size = cache_size_bytes // _HOT_NAMES_SHARE
+        self.hot_names = HotNames(names_size)
+        self.cache = BlockCache(cache_size_bytes - names_size)
         self._files = files
         self._pool = MapPool(open_max)
 

@@ -23,8 +23,8 @@ from lithograph.maintenance.session import (
 )
 from lithograph.options import Options
 from lithograph.transaction.committer import Committer
+from lithograph.view.snapshot import Snapshots
 from lithograph.view.view import View
-from lithograph.write.layer_stack import LayerStack
 
 _log = logging.getLogger("lithograph")
 
@@ -34,6 +34,7 @@ class Engine:
 
     Attributes
     ----------
+    store : its parts, for maintenance.   snapshots : those that are open.
     """
 
     def __init__(self, files: Files, environment: Environment, options: Options) -> None:
@@ -51,22 +52,22 @@ class Engine:
             self._locks.close()
             raise
         self.committer = Committer(self.journal, self._locks, environment, options)
-        self.caretaker = Caretaker(
-            OpenStore(
-                files,
-                environment,
-                options,
-                self._locks,
-                self.journal,
-                self.committer,
-                self.shelf,
-                self._renew_view,
-            )
+        self.store = OpenStore(
+            files,
+            environment,
+            options,
+            self._locks,
+            self.journal,
+            self.committer,
+            self.shelf,
+            self._renew_view,
         )
+        self.caretaker = Caretaker(self.store)
         if options.writable:
             self.committer.upkeep = self.caretaker
+        self.snapshots = Snapshots(self.journal)
         self._stack, sequence = self.journal.newest()
-        self._newest = self._make_view(self._stack, sequence)
+        self._newest = View.over(self._stack, sequence)
 
     def view(self) -> View:
         """Return the view of the newest commit. Cost: one look at shared.map."""
@@ -86,7 +87,9 @@ class Engine:
 
     def _renew_view(self) -> View:
         stack, sequence = self.journal.newest()
-        view = self._make_view(stack, sequence)
+        view = View.over(stack, sequence)
+        if stack.generation is not self._stack.generation:
+            self.snapshots.move()
         # Two threads may both get here; each has a view of its own, and the later one stays.
         self._stack, self._newest = stack, view
         return view
@@ -137,24 +140,6 @@ class Engine:
         """After a fork, in the child: the store belongs to the parent."""
         self._closed = "was opened before this process was forked"
         self.files.abandon()
-
-    def view_at(self, sequence: int) -> View:
-        """Return the view of an old commit, on the newest layers; the caller keeps its versions."""
-        stack, _ = self.journal.newest()
-        return self._make_view(stack, sequence)
-
-    @staticmethod
-    def _make_view(stack: LayerStack, sequence: int) -> View:
-        types = stack.memtable.types
-        _, node_count, edge_count = stack.commit_row(sequence)
-        return View(
-            stack.layers if sequence >= stack.first_sequence else stack.layers_at(sequence),
-            sequence,
-            types.names.__getitem__,
-            types.code,
-            node_count,
-            edge_count,
-        )
 
 
 def open_engine(files: Files, environment: Environment, options: Options) -> Engine:

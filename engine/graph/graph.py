@@ -9,15 +9,14 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lithograph import kernel
-from lithograph.catalog.file_numbers import wal_numbers
 from lithograph.errors import ClosedError, ConflictError, InvalidArgumentError, ReadOnlyError
 from lithograph.formats.moment import encode_moment
 from lithograph.graph import registry
 from lithograph.graph.engine import Engine
-from lithograph.graph.stats import Stats
+from lithograph.graph.stats import Stats, collect_stats
 from lithograph.maintenance.verify import Finding, verify_store
 from lithograph.transaction.transaction import UNSET, Transaction, Unset
+from lithograph.view.past import commit_as_of
 from lithograph.view.reads import Reads
 from lithograph.view.snapshot import Snapshot
 from lithograph.view.view import View
@@ -55,9 +54,44 @@ class Graph(Reads):
     def snapshot(self) -> Snapshot:
         """Return the graph as it is now, whatever is committed later; a context manager.
 
-        Cost: O(1). Close it when done: what it sees cannot be given back before.
+        Cost: O(files). Close it when done: what it sees cannot be given back before.
         """
-        return Snapshot(self._view(), self._check_open)
+        return self._snapshot_at(lambda view: view.sequence)
+
+    def as_of(self, when: datetime | int) -> Snapshot:
+        """Return the graph as a commit left it; a context manager.
+
+        Parameters
+        ----------
+        when : an aware datetime, for the newest commit that is not after it, or the sequence of a
+            commit; 0, and times before the first commit, are the empty graph.
+
+        Raises
+        ------
+        InvalidArgumentError : newer than the newest commit, or older than what `history=` keeps.
+
+        Cost: O(files), and one block of a commit table.
+
+        >>> import lithograph, tempfile
+        >>> with lithograph.open(tempfile.mkdtemp() + "/demo.graph") as g:
+        ...     g.put_node("Ada")
+        ...     g.delete_node("Ada")
+        ...     with g.as_of(1) as then:
+        ...         "Ada" in then, "Ada" in g
+        True
+        (True, False)
+        """
+        return self._snapshot_at(lambda view: commit_as_of(view, when))
+
+    def _snapshot_at(self, choose: Callable[[View], int]) -> Snapshot:
+        """Return a snapshot of the commit that is chosen, anew where it was forgotten meanwhile."""
+        engine = self._engine
+        while True:
+            view = self._view()
+            with engine.told_when_closed():
+                snapshot = engine.snapshots.take(choose(view), self._check_open)
+            if snapshot is not None:
+                return snapshot
 
     # Writing -----------------------------------------------------------------------------------
 
@@ -198,33 +232,32 @@ class Graph(Reads):
         with self._engine.told_when_closed():
             self._engine.caretaker.compact(progress)
 
-    def verify(self) -> list[Finding]:
+    def verify(self, deep: bool = False) -> list[Finding]:
         """Return everything in the store's files that contradicts SPEC.md; empty when it is sound.
 
-        Readers and writers go on meanwhile. Cost: O(bytes of the store).
+        Readers and writers go on meanwhile.
+
+        Parameters
+        ----------
+        deep : read every byte, and compare what the files say with each other; without it, only
+            what the manifest names is opened, and the log replayed.
+
+        Cost: O(the log), and one small read per file; deep: the store is read several times, in
+        bounded memory, with a descriptor for every file.
         """
         self._check_open()
-        with self._engine.told_when_closed():
-            return verify_store(self._engine.files, self._engine.journal)
+        engine = self._engine
+        with engine.told_when_closed():
+            return verify_store(engine.files, engine.journal, engine.shelf, deep=deep)
 
     def stats(self) -> Stats:
-        """Return counts and sizes, by part. Cost: O(files)."""
+        """Return counts and sizes, by part; of the files, those of the generation that is served.
+
+        Cost: O(files) of memory, and a look at each log and pin.
+        """
         view = self._view()
-        engine, journal = self._engine, self._engine.journal
-        memtable = journal.memtable
         with self._engine.told_when_closed():
-            wal_file_count = len(wal_numbers(engine.files))
-        return Stats(
-            sequence=view.sequence,
-            node_count=view.node_count,
-            edge_count=view.edge_count,
-            type_count=memtable.type_count,
-            memtable_version_count=memtable.version_count,
-            wal_file_count=wal_file_count,
-            wal_size_bytes=journal.position.offset,
-            wal_synced_bytes=journal.state.wal_synced,
-            kernel=kernel.backend,
-        )
+            return collect_stats(self._engine, view)
 
     def close(self) -> None:
         """Close the handle: its iterators, snapshots and transactions raise ClosedError from now

@@ -155,7 +155,7 @@ def _merge_runs(store: OpenStore, inputs: Sequence[RunEntry], *, oldest: bool) -
     writer = make_run_writer(store, inputs[0].first_sequence, inputs[-1].last_sequence)
     try:
         yield from merge_runs(readers, writer, floor=floor, oldest=oldest)
-        run = finish_run(writer)
+        run = finish_run(store, writer)
     except BaseException:
         writer.abandon()
         raise
@@ -180,8 +180,7 @@ def _install(
         yield
         published = store.committer.exclusively(lambda: publish(journal, store.locks, edit))
     finally:
-        # After a failure between CURRENT and shared.map the files may be in force.
-        if not published and journal.failure is None:
+        if not published:
             discard(store, output)
     if published:
         clean_up(store)

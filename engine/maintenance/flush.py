@@ -58,8 +58,7 @@ def flush(store: OpenStore) -> Generator[None, None, None]:
         yield
         published = _publish(store, memtable, segments, runs)
     finally:
-        # After a failure between CURRENT and shared.map the files may be in force.
-        if not published and journal.failure is None:
+        if not published:
             discard(store, Output(tuple(segments), tuple(runs)))
     if published:
         clean_up(store)
@@ -105,7 +104,7 @@ def _write_run(store: OpenStore, memtable: Memtable) -> Generator[None, None, li
             writer.add(name.encode(), names[name][::-1])
             if count % _STEP == 0:
                 yield
-        return [finish_run(writer)]
+        return [finish_run(store, writer)]
     except BaseException:
         writer.abandon()
         raise

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
-from lithograph.errors import StorageError
+from lithograph.errors import CorruptionError, StorageError
 from lithograph.formats.file_names import (
     NAMES_DIRECTORY,
     PARTITIONS_DIRECTORY,
@@ -18,6 +18,7 @@ from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.maintenance.obsolete import remove_empty_partition
 from lithograph.maintenance.open_store import OpenStore
 from lithograph.segments.run_writer import RunWriter
+from lithograph.segments.segment_check import check_history, check_segment
 from lithograph.segments.segment_writer import write_segment
 from lithograph.segments.slice import Slice
 
@@ -48,7 +49,7 @@ def make_segment(
             )
         except FileExistsError:
             continue  # A number given by a process that died, to a file that nobody named.
-        return SegmentEntry(
+        entry = SegmentEntry(
             written.segment,
             written.history,
             partition,
@@ -62,6 +63,8 @@ def make_segment(
             written.superseding_count,
             sealed,
         )
+        _check_segment(store, entry)
+        return entry
 
 
 def make_run_writer(store: OpenStore, first_sequence: int, last_sequence: int) -> RunWriter:
@@ -77,10 +80,45 @@ def make_run_writer(store: OpenStore, first_sequence: int, last_sequence: int) -
             continue
 
 
-def finish_run(writer: RunWriter) -> RunEntry:
+def finish_run(store: OpenStore, writer: RunWriter) -> RunEntry:
     """Close and sync a run; return its entry."""
     info = writer.finish()
-    return RunEntry(info.ref, info.first_sequence, info.last_sequence, info.entry_count)
+    entry = RunEntry(info.ref, info.first_sequence, info.last_sequence, info.entry_count)
+    _check_run(store, entry)
+    return entry
+
+
+def _check_segment(store: OpenStore, entry: SegmentEntry) -> None:
+    """Open what was just written, as whoever reads it will; check all of it if asked to."""
+    store_uuid = store.journal.store_uuid
+    try:
+        segment = store.shelf.segment(entry, store_uuid)
+        history = store.shelf.history(entry, store_uuid)
+        if store.options.tuning.check_outputs:
+            _refuse(check_segment(segment))
+            if history is not None:
+                _refuse(check_history(history, segment))
+    except BaseException:
+        store.shelf.forget(entry.number)
+        discard(store, Output(segments=(entry,)))
+        raise
+
+
+def _check_run(store: OpenStore, entry: RunEntry) -> None:
+    try:
+        run = store.shelf.run(entry, store.journal.store_uuid)
+        if store.options.tuning.check_outputs:
+            _refuse(run.check())
+    except BaseException:
+        store.shelf.forget(entry.number)
+        discard(store, Output(runs=(entry,)))
+        raise
+
+
+def _refuse(findings: Iterator[CorruptionError]) -> None:
+    """Raise the first finding: what was written is not published, its inputs stay."""
+    for finding in findings:
+        raise finding
 
 
 def sync_directories(store: OpenStore, output: Output) -> None:
@@ -96,7 +134,15 @@ def sync_directories(store: OpenStore, output: Output) -> None:
 
 
 def discard(store: OpenStore, output: Output) -> None:
-    """Remove files that were made and not published, as far as the machine lets us."""
+    """Remove files that were made and not published, as far as the machine lets us.
+
+    Does nothing where they are in force, or may be: after a failure between CURRENT and shared.map,
+    and when an interruption came right behind the publication.
+    """
+    manifest = store.journal.stack.generation.manifest
+    in_force = {*manifest.segments, *manifest.runs}
+    if store.journal.failure is not None or in_force.intersection((*output.segments, *output.runs)):
+        return
     names = [run_name(run.number) for run in output.runs]
     for segment in output.segments:
         names.append(segment_name(segment.partition, segment.number))

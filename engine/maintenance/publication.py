@@ -11,11 +11,11 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from lithograph.catalog.current_file import write_current
+from lithograph.catalog.current_file import write_slot
 from lithograph.catalog.manifest_file import read_manifest, write_manifest
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.errors import StorageError
-from lithograph.formats.file_names import manifest_name
+from lithograph.formats.file_names import CURRENT, manifest_name
 from lithograph.formats.manifest import Manifest
 from lithograph.write.journal import Journal
 
@@ -43,31 +43,37 @@ def publish(journal: Journal, locks: StoreLocks, edit: Edit) -> bool:
             return False
         number = journal.claim_number()
         manifest = replace(manifest, generation=slot.generation + 1, next_file_number=number + 1)
+        # Opened first: what cannot be opened was not written to, and nothing is uncertain.
+        current = files.open(CURRENT, writable=True)
         try:
-            digest = write_manifest(files, journal.store_uuid, number, manifest)
-        except BaseException:
-            _remove(journal, number)
-            raise
-        try:
-            write_current(
-                files,
-                replace(
-                    slot,
-                    turn=slot.turn + 1,
-                    generation=manifest.generation,
-                    manifest_number=number,
-                    manifest_hash=digest,
-                ),
-            )
-        except BaseException as error:
-            journal.fail(
-                error
-                if isinstance(error, StorageError)
-                else StorageError("interrupted while a generation was published")
-            )
-            raise
-        journal.install(manifest, number)
+            digest = _write_manifest(journal, number, manifest)
+            turn = slot.turn + 1
+            slot = replace(slot, turn=turn, manifest_number=number, manifest_hash=digest)
+            try:
+                write_slot(current, replace(slot, generation=manifest.generation))
+                journal.install(manifest, number)
+            except BaseException as error:
+                _fail(journal, error)
+                raise
+        finally:
+            current.close()
     return True
+
+
+def _write_manifest(journal: Journal, number: int, manifest: Manifest) -> bytes:
+    """Write and sync a manifest; return its hash."""
+    try:
+        return write_manifest(journal.files, journal.store_uuid, number, manifest)
+    except BaseException:
+        _remove(journal, number)
+        raise
+
+
+def _fail(journal: Journal, error: BaseException) -> None:
+    """Refuse to write from now on: nobody knows which generation is in force."""
+    if journal.failure is None:
+        uncertain = StorageError("interrupted while a generation was published")
+        journal.fail(error if isinstance(error, StorageError) else uncertain)
 
 
 def _remove(journal: Journal, number: int) -> None:

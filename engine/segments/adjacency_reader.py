@@ -13,6 +13,7 @@ from lithograph.formats.adjacency_list import (
     count_edges,
     decode_edge_count,
     decode_list,
+    find_in_list,
 )
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.formats.segment_shape import SegmentShape
@@ -56,15 +57,11 @@ class FoundList:
 
     def find(self, adjacent: AdjacentEdge) -> tuple[int, Mark] | None:
         """Return an edge's place in the list, and its mark; None if it is not in."""
+        stored, count_max = self._stored, self._shape.group_edges
         if not self._flags & INDEXED:
-            edges, marks = self.decode()
-            if adjacent not in edges:
-                return None
-            place = edges.index(adjacent)
-            return place, marks[place]
-        stored = self._stored
+            return stored.decode(lambda data: find_in_list(data, adjacent, count_max))
         try:
-            return LongList(stored.read, stored.size, self._shape.group_edges).find(adjacent)
+            return LongList(stored.read, stored.size, count_max).find(adjacent)
         except CorruptionError as error:
             raise stored.located(error) from None
 
@@ -95,6 +92,11 @@ class AdjacencyReader:
         table = dense if dense is not None and node_id in dense.ids else self.sparse
         found = table.find(node_id)
         return FoundList(*found, self._shape) if found is not None else None
+
+    def may_hold(self, node_id: int) -> bool:
+        """Return False if a node certainly has no list. Cost: 32 bytes of a filter, or nothing."""
+        dense = self.dense
+        return (dense is not None and node_id in dense.ids) or self.sparse.may_hold(node_id)
 
     def lists(self, start: int = 0) -> Iterator[tuple[int, FoundList]]:
         """Yield id and list of every node from `start` on that has one, ascending."""

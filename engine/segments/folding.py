@@ -29,8 +29,6 @@ def fold_node_versions(raw: list[NodeVersion]) -> tuple[NodeVersion, list[NodeVe
     patch = base.change
     if patch is None:
         raise _ended(base)
-    if base.full:
-        patch = patch.with_defaults()
     for version in raw[start + 1 :]:
         assert version.change is not None
         patch = patch.then(version.change)

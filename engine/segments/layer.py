@@ -6,9 +6,9 @@ the next older one. Names are looked up in memtables and runs, ids in memtables 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.segments.version import EdgeVersion, NodeVersion
@@ -21,11 +21,30 @@ class Direction(IntEnum):
     IN = 1
 
 
+NO_EDGE: Final[AdjacentEdge] = (0, 0, "")
+
+
+class Change(NamedTuple):
+    """That a commit changed a node or an edge; sorted, they are in the order of the commits, and in
+    each the nodes come first, by id, then the edges, by source and place in its list.
+
+    node_id : the node, or the source of the edge.   adjacent : NO_EDGE for a node.
+    """
+
+    sequence: int
+    of_edge: bool
+    node_id: int
+    adjacent: AdjacentEdge
+
+
 class NameLayer(Protocol):
     """A layer of the name index. Answers are as of the commit `sequence`."""
 
     def find_name(self, name: str, sequence: int) -> int | None:
         """Return the id, ABSENT if the name was deleted here, None if it is unknown here."""
+
+    def versions_of_name(self, name: str) -> list[tuple[int, int]]:
+        """Return every (sequence, id or ABSENT) of a name here, newest first."""
 
     def names_after(self, start: str, after: bool, count: int) -> list[str]:
         """Return up to `count` names from `start` on, ascending; with `after`, without `start`.
@@ -40,10 +59,14 @@ class GraphLayer(Protocol):
     Attributes
     ----------
     first_id : ids from here on were born in this layer or a newer one: no older layer knows them.
+    first_sequence : commits from here on are in this layer or a newer one.
     """
 
     @property
     def first_id(self) -> int: ...
+
+    @property
+    def first_sequence(self) -> int: ...
 
     def name_of(self, node_id: int) -> str | None:
         """Return the name of a node born in this layer, dead or alive; None for all others."""
@@ -72,6 +95,19 @@ class GraphLayer(Protocol):
 
     def sources(self, start: int, count: int) -> Sequence[int]:
         """Return up to `count` ids from `start` on that may have out-edges here, ascending."""
+
+    def commit_time(self, sequence: int) -> int:
+        """Return when a commit of this layer was, in µs since 1970 UTC."""
+
+    def sequence_at(self, time: int) -> int | None:
+        """Return the newest commit here that is not after `time` (µs); None if none is."""
+
+    def node_sequences(self, node_id: int) -> list[int]:
+        """Return the commits of this layer that changed a node, ascending."""
+
+    def changes(self, first: int, last: int) -> Iterator[Change]:
+        """Yield what the commits first to last (inclusive) changed, as far as they are in this
+        layer, each once, in any order."""
 
 
 class Layers(NamedTuple):

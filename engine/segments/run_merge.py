@@ -41,7 +41,7 @@ def merge_runs(
                 path=newer.path,
             )
     for count, (name, versions) in enumerate(_merged(readers_newest_first), 1):
-        kept = _kept(versions, floor, oldest)
+        kept = versions_above(versions, floor, oldest=oldest)
         if kept:
             writer.add(name, kept)
         if count % STEP == 0:
@@ -67,8 +67,11 @@ def _ranked(rank: int, reader: RunReader) -> Iterator[tuple[bytes, int, _Version
         yield name, rank, versions
 
 
-def _kept(versions: _Versions, floor: int, oldest: bool) -> _Versions:
-    """Return the versions that outlive the floor."""
+def versions_above(versions: _Versions, floor: int, *, oldest: bool) -> _Versions:
+    """Return those of a name's versions, newest first, that outlive the floor.
+
+    oldest : nothing older is known of the name, so that it need not be said that it was deleted.
+    """
     count = sum(sequence > floor for sequence, _ in versions)
     kept = versions[: count + 1]
     if oldest and len(kept) > count and kept[-1][1] == ABSENT:

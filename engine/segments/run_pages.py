@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.name_entry import Chain, PageEntry, decode_more, is_newest_first
@@ -18,6 +19,9 @@ from lithograph.formats.name_run import RunFooter
 from lithograph.segments.filter_reader import FilterReader
 from lithograph.segments.sealed_file import SealedFile
 
+_BRANCHES_KEPT: Final = 64
+"""Branch pages that an open run keeps: all of a run of some million names."""
+
 
 class RunPages:
     """What a search, a scan and a check of a run share.
@@ -31,12 +35,19 @@ class RunPages:
         self.file = file
         self.footer = footer
         self.filter = FilterReader(file, footer.filter_offset, footer.filter_size)
+        self._branches: dict[int, NamePage] = {}
 
     def page(self, number: int, level: int) -> NamePage:
         """Return the page of that number, which must be of that level."""
+        page = self._branches.get(number)
+        if page is not None and page.level == level:
+            return page
         data = self.file.read(number * PAGE_SIZE, PAGE_SIZE)
         with self.at(number):
-            return NamePage.decode(data, level)
+            page = NamePage.decode(data, level)
+        if level and len(self._branches) < _BRANCHES_KEPT:
+            self._branches[number] = page
+        return page
 
     def load(self, chain: Chain) -> bytes:
         """Return the bytes of a chain; never more than the file has pages for."""

@@ -171,6 +171,10 @@ class RunLayer:
         """Return the id, ABSENT if the name was deleted here, None if it is unknown here."""
         return self.reader.find_at(_encode(name), sequence)
 
+    def versions_of_name(self, name: str) -> list[tuple[int, int]]:
+        """Return every (sequence, id or ABSENT) of a name here, newest first."""
+        return self.reader.find(_encode(name))
+
     def names_after(self, start: str, after: bool, count: int) -> list[str]:
         """Return up to `count` names from `start` on, ascending; with `after`, without `start`.
 

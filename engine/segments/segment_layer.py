@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lithograph.formats.adjacency_group import Mark
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.segments.history_reader import HistoryReader
-from lithograph.segments.layer import Direction
+from lithograph.segments.layer import NO_EDGE, Change, Direction
 from lithograph.segments.segment_reader import SegmentReader
+from lithograph.segments.stored_slice import StoredSlice
 from lithograph.segments.version import (
     AnyVersion,
     EdgeVersion,
@@ -98,6 +99,31 @@ class SegmentLayer:
             return found
         past = history.lists[Direction.OUT].ids(start, count)
         return sorted({*found, *past})[:count] if past else found
+
+    @property
+    def first_sequence(self) -> int:
+        return self._segment.footer.first_sequence
+
+    def commit_time(self, sequence: int) -> int:
+        return self._segment.commit_row(sequence).time
+
+    def sequence_at(self, time: int) -> int | None:
+        return self._segment.sequence_at(time)
+
+    def node_sequences(self, node_id: int) -> list[int]:
+        return self._slice().node_sequences(node_id)
+
+    def changes(self, first: int, last: int) -> Iterator[Change]:
+        stored = self._slice()
+        for node_id, sequence in stored.changed_nodes():
+            if first <= sequence <= last:
+                yield Change(sequence, False, node_id, NO_EDGE)
+        for source, adjacent, sequence in stored.changed_edges():
+            if first <= sequence <= last:
+                yield Change(sequence, True, source, adjacent)
+
+    def _slice(self) -> StoredSlice:
+        return StoredSlice(self._segment, self._open_history())
 
     def _is_past(self, sequence: int) -> bool:
         """Return whether a view at `sequence` does not see all commits of the segment."""

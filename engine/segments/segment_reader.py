@@ -163,6 +163,9 @@ class SegmentReader:
 
     def edge_version(self, source: int, adjacent: AdjacentEdge) -> EdgeVersion | None:
         """Return one edge's end state, or None if the segment says nothing of it."""
+        # The other end knows the edge as well, and a filter is quicker than a list.
+        if not self.lists[Direction.IN].may_hold(adjacent[1]):
+            return None
         found = self.lists[Direction.OUT].find(source)
         place = found.find(adjacent) if found is not None else None
         if found is None or place is None:

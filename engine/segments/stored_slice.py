@@ -103,6 +103,19 @@ class StoredSlice:
             return []
         return [version.sequence for version in raw_versions(end, history)]
 
+    def changed_nodes(self) -> Iterator[tuple[int, int]]:
+        """Yield (id, sequence) for every node and every commit that changed it."""
+        for node_id, end, history in self.nodes():
+            for version in raw_versions(end, history):
+                yield node_id, version.sequence
+
+    def changed_edges(self) -> Iterator[tuple[int, AdjacentEdge, int]]:
+        """Yield (source, edge, sequence) for every edge and every commit that changed it."""
+        for source, edges in self.edges():
+            for edge in edges:
+                for version in raw_versions(edge.version, edge.history):
+                    yield source, edge.adjacent, version.sequence
+
 
 def _zipped(
     left: Iterator[tuple[int, Left]], right: Iterator[tuple[int, Right]]

@@ -88,7 +88,7 @@ class _Place:
                     offset, size = block.part(position).decode(decode_reference)
                     self._expect(offset, f"a record of block {index}")
                     self._offset += size
-        start, end = table.span(index)
+        _, start, end = table.row(index)
         self._expect(start, f"block {index}")
         self._offset = table.envelope_end(start) if table.has_envelopes else end
 

@@ -110,27 +110,25 @@ class TableReader:
         offset, size = stored.decode(decode_reference)
         return self._envelope(offset, size, exact=True)
 
-    def row(self, index: int) -> tuple[int, ...]:
-        """Return a row of the directory."""
-        start = self._directory.offset + index * self._row.size
-        return tuple(self._row.unpack_from(self.file.read(start, self._row.size)))
-
-    def span(self, index: int) -> tuple[int, int]:
-        """Return where a block begins in the section, and where the next one's row begins.
+    def row(self, index: int) -> tuple[tuple[int, ...], int, int]:
+        """Return a block's row of the directory, where the block begins in the section, and where
+        the next one does.
 
         Between them may be the records out of line of the next block.
         """
-        start = self.row(index)[self._offset_column]
-        end = self._blocks.size
-        if index + 1 < self.block_count:
-            end = self.row(index + 1)[self._offset_column]
-        if not start < end <= self._blocks.size:
+        size = self._row.size
+        is_last = index + 1 == self.block_count
+        rows = self.file.read(self._directory.offset + index * size, size if is_last else 2 * size)
+        row = self._row.unpack_from(rows)
+        start, end = row[self._offset_column], self.size
+        if not is_last:
+            end = self._row.unpack_from(rows, size)[self._offset_column]
+        if not start < end <= self.size:
             raise self.wrong(f"block {index} stands at {start} to {end}")
-        return start, end
+        return row, start, end
 
-    def body(self, index: int) -> Stored:
-        """Return the body of a block, unpacked."""
-        start, end = self.span(index)
+    def body(self, start: int, end: int) -> Stored:
+        """Return the body of a block, unpacked; `row` says where it stands."""
         if not self.has_envelopes:
             return Stored(self.file, self._blocks.offset + start, end - start)
         return self._envelope(start, end - start, exact=False)
@@ -257,8 +255,8 @@ class DenseTable(RecordTable):
         return (block, position) if block.heads.size(position) else None
 
     def block(self, index: int) -> Block:
-        row = self.row(index)
-        body = self.body(index)
+        row, start, end = self.row(index)
+        body = self.body(start, end)
         ids = self.ids[index * self._block_count_max : (index + 1) * self._block_count_max]
         heads = self._decode_heads(body, self._head_cursor(body), len(ids))
         return Block(body, ids, heads, row)
@@ -309,12 +307,10 @@ class SparseTable(RecordTable):
 
     def block(self, index: int) -> Block:
         """Return a block; none of its records is empty."""
-        row = self.row(index)
-        body = self.body(index)
+        row, start, end = self.row(index)
+        body = self.body(start, end)
         cursor = self._head_cursor(body)
         try:
-            if row[0] >= ID_END:
-                raise CorruptionError(f"id {row[0]} is out of range")
             ids = decode_ids(cursor, row[0], self._block_count_max)
         except CorruptionError as error:
             raise body.located(error) from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
@@ -44,11 +44,13 @@ class CommitRequest:
     """One transaction on its way; `sequence` or `error` is set when `done`.
 
     at : the commit time asked for, in µs since 1970 UTC, or None for now.
+    found : ids of names, None for absent ones, as of the view that `reads` were made at.
     """
 
     intents: Intents
     reads: ReadsMade
     at: int | None = None
+    found: Mapping[str, int | None] = field(default_factory=dict)
     sequence: int | None = None
     error: BaseException | None = None
     done: bool = field(default=False)
@@ -195,8 +197,16 @@ class Committer:
     def _resolve_one(self, request: CommitRequest, stage: _Stage) -> Commit | None:
         request.reads.check(stage.layers, stage.sequence, stage.type_code)
         time = self._commit_time(request.at, stage.time)
+        # Where no commit came between, what the transaction found is what is there now.
+        is_newest = stage.sequence == request.reads.view_sequence
         resolver = Resolver(
-            stage.layers, stage.sequence, stage.type_code, stage.next_id, stage.type_count, time
+            stage.layers,
+            stage.sequence,
+            stage.type_code,
+            stage.next_id,
+            stage.type_count,
+            time,
+            request.found if is_newest else {},
         )
         operations = resolver.resolve(request.intents)
         if not operations:

@@ -6,7 +6,7 @@ update or delete), so that counts are exact and replay needs no look-ups.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from lithograph.errors import ConflictError, InvalidArgumentError
 from lithograph.formats.edge_patch import UNCHANGED_EDGE, EdgePatch
@@ -35,6 +35,7 @@ class Resolver:
     layers, sequence : the newest state, including what the same group commits before.
     next_id, type_count : the next new node's id and the next new type's code.
     time : the commit time.
+    found : ids of names, None for absent ones, that are known already.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Resolver:
         next_id: int,
         type_count: int,
         time: int,
+        found: Mapping[str, int | None],
     ) -> None:
         self._layers = layers
         self._sequence = sequence
@@ -53,7 +55,7 @@ class Resolver:
         self._type_count = type_count
         self._time = time
         self._new_types: dict[str, int] = {}
-        self._found: dict[str, int | None] = {}
+        self._found = dict(found)
         # Invariant: ids of nodes that this transaction makes; no edge of theirs is anywhere yet.
         self._born: set[int] = set()
 

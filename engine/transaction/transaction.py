@@ -78,6 +78,8 @@ class Transaction:
         self._thread = threading.get_ident()
         self._intents = Intents()
         self._reads = ReadsMade(view.sequence)
+        # What the view says of names, so that a hub's many edges look it up once.
+        self._found: dict[str, int | None] = {}
         self._ended = ""
 
     # Reading -----------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ class Transaction:
         self._end("committed")
         if self._intents:
             self.sequence = self._committer.commit(
-                CommitRequest(self._intents, self._reads, self._at)
+                CommitRequest(self._intents, self._reads, self._at, self._found)
             )
         return self.sequence
 
@@ -347,7 +349,7 @@ class Transaction:
         if intent is not None and (intent.put or intent.delete):
             return intent.put
         if name not in self._reads.names:
-            self._reads.names[name] = self._view.find(name)
+            self._reads.names[name] = self._find(name)
         return self._reads.names[name] is not None
 
     def _require(self, name: str) -> None:
@@ -356,7 +358,7 @@ class Transaction:
         there = (
             intent.put
             if intent is not None and (intent.put or intent.delete)
-            else self._view.find(name) is not None
+            else self._find(name) is not None
         )
         if not there:
             raise NodeNotFoundError(name)
@@ -397,8 +399,14 @@ class Transaction:
     def _visible_id(self, name: str) -> int:
         if self._ends_here(name):
             return ABSENT
-        node_id = self._view.find(name)
+        node_id = self._find(name)
         return ABSENT if node_id is None else node_id
+
+    def _find(self, name: str) -> int | None:
+        """Return the id that the view knows a name by, or None."""
+        if name not in self._found:
+            self._found[name] = self._view.find(name)
+        return self._found[name]
 
     def _patch(self, name: str, patch: NodePatch) -> None:
         self._grow(

@@ -19,6 +19,8 @@ from lithograph.ids import ABSENT
 from lithograph.read.neighbors import degree, neighbor_list
 from lithograph.read.records import Edge, Node
 from lithograph.read.traversal import k_hop
+from lithograph.view.changes import EdgeChange, NodeChange
+from lithograph.view.past import changes_of, end_commit, first_commit, history_of
 from lithograph.view.view import View, parse_count, parse_direction, parse_id
 
 Item = TypeVar("Item")
@@ -242,6 +244,53 @@ class Reads(ABC):
             check_text(after, "after")
         count = parse_count(limit, "limit")
         return self._while_open(islice(view.nodes_in_order(checked, type, after), count))
+
+    def history(self, name: str) -> Iterator[NodeChange]:
+        """Return an iterator over what became of the nodes of that name, the oldest change first.
+
+        It begins at the floor, which is commit 0 unless the store was opened with `history=`: a
+        node that was alive there comes first as it was then, with the commit that had made it so;
+        older changes are left out.
+
+        Yields
+        ------
+        NodeChange : one for every commit that changed a node of that name, `node` None where it was
+            deleted. Nodes made later under the same name are other nodes; where one commit deletes
+            one and makes the next, there are two.
+
+        Raises
+        ------
+        NodeNotFoundError : at the call: no node has had the name since the floor.
+
+        Cost: one look-up by name and one by id in every layer, then O(the versions of the node).
+        """
+        return self._while_open(history_of(self._view(), check_name(name)))
+
+    def changes(
+        self, since: datetime | int | None = None, until: datetime | int | None = None
+    ) -> Iterator[NodeChange | EdgeChange]:
+        """Return an iterator over what the commits of a range changed, in their order.
+
+        Parameters
+        ----------
+        since, until : an aware datetime or a sequence: since <= commit < until. None: from the
+            floor, or to the newest commit.
+
+        Yields
+        ------
+        NodeChange, EdgeChange : in each commit nodes by id, then edges by (source id, type code,
+            target id, key); each once, as the commit left it, None where it was deleted.
+
+        Raises
+        ------
+        InvalidArgumentError : at the call: the range begins before what `history=` keeps.
+
+        Cost: O(bytes of the segments that the range touches), then a look-up per change; memory
+        O(changes in one segment).
+        """
+        view = self._view()
+        first = first_commit(view, since)
+        return self._while_open(changes_of(view, first, end_commit(view, until)))
 
     def _while_open(self, items: Iterator[Item]) -> Iterator[Item]:
         """Yield the items; ClosedError as soon as this is closed."""

@@ -11,6 +11,7 @@ from lithograph.formats.text import check_name, check_text
 from lithograph.ids import ID_END
 from lithograph.read.fold import (
     EdgeState,
+    NodeState,
     find_edge,
     find_name,
     fold_node,
@@ -21,6 +22,7 @@ from lithograph.read.name_scan import scan_names
 from lithograph.read.neighbors import TypeCodes, edge_states, source_ids
 from lithograph.read.records import Edge, Node
 from lithograph.segments.layer import Direction, Layers
+from lithograph.write.layer_stack import LayerStack
 
 DIRECTIONS: Final = {
     "out": (Direction.OUT,),
@@ -36,9 +38,19 @@ class View:
 
     type_name, type_code : the store's type table, which only grows.
     counts : node and edge count at `sequence`.
+    floor, floor_time : the oldest commit that these layers can be read as of, and when it was.
     """
 
-    __slots__ = ("edge_count", "layers", "node_count", "sequence", "type_code", "type_name")
+    __slots__ = (
+        "edge_count",
+        "floor",
+        "floor_time",
+        "layers",
+        "node_count",
+        "sequence",
+        "type_code",
+        "type_name",
+    )
 
     def __init__(
         self,
@@ -48,6 +60,8 @@ class View:
         type_code: Callable[[str], int | None],
         node_count: int,
         edge_count: int,
+        floor: int,
+        floor_time: int,
     ) -> None:
         self.layers = layers
         self.sequence = sequence
@@ -55,6 +69,35 @@ class View:
         self.type_code = type_code
         self.node_count = node_count
         self.edge_count = edge_count
+        self.floor = floor
+        self.floor_time = floor_time
+
+    @classmethod
+    def over(cls, stack: LayerStack, sequence: int) -> View:
+        """Return the view of a published commit on the layers of a process.
+
+        Cost: O(layers), and one block of a commit table where files hold the commit.
+        """
+        _, node_count, edge_count = stack.commit_row(sequence)
+        return cls._on(stack, sequence, node_count, edge_count)
+
+    def on(self, stack: LayerStack) -> View:
+        """Return the view of the same commit on newer layers. Cost: O(layers)."""
+        return self._on(stack, self.sequence, self.node_count, self.edge_count)
+
+    @classmethod
+    def _on(cls, stack: LayerStack, sequence: int, node_count: int, edge_count: int) -> View:
+        types, manifest = stack.memtable.types, stack.generation.manifest
+        return cls(
+            stack.layers if sequence >= stack.first_sequence else stack.layers_at(sequence),
+            sequence,
+            types.names.__getitem__,
+            types.code,
+            node_count,
+            edge_count,
+            manifest.floor_sequence,
+            manifest.floor_time,
+        )
 
     def find(self, name: str) -> int | None:
         """Return the id of a node, or None; the name was checked."""
@@ -76,9 +119,12 @@ class View:
         state = fold_node(self.layers, node_id, self.sequence)
         if state is None:
             raise CorruptionError(f"the name {name!r} leads to id {node_id}, which is not there")
+        return self.node_of(state, name)
+
+    def node_of(self, state: NodeState, name: str) -> Node:
         type_name = "" if state.type_code is None else self.type_name(state.type_code)
         return Node(
-            node_id,
+            state.node_id,
             name,
             type_name,
             state.observations,
@@ -101,7 +147,7 @@ class View:
         if source_id is None or target_id is None or code is None:
             return None
         state = find_edge(self.layers, source_id, (code, target_id, key), self.sequence)
-        return self._edge(state, {source_id: source, target_id: target}) if state else None
+        return self.edge_of(state, {source_id: source, target_id: target}) if state else None
 
     def edges_at(
         self,
@@ -120,7 +166,7 @@ class View:
                 if without_loops and state.source == state.target:
                     continue
                 if valid_at is None or _holds(state, valid_at):
-                    yield self._edge(state, names)
+                    yield self.edge_of(state, names)
 
     def all_edges(self, types: TypeCodes, valid_at: int | None) -> Iterator[Edge]:
         """Yield every edge once, by source id, then type code, target id and key."""
@@ -128,7 +174,7 @@ class View:
             names: dict[int, str] = {}
             for state in edge_states(self.layers, source, Direction.OUT, types, self.sequence):
                 if valid_at is None or _holds(state, valid_at):
-                    yield self._edge(state, names)
+                    yield self.edge_of(state, names)
 
     def nodes_in_order(
         self, prefix: str, type_name: str | None, after: str | None
@@ -156,7 +202,8 @@ class View:
         codes = (self.type_code(check_text(name, "each of types")) for name in types)
         return frozenset(code for code in codes if code is not None)
 
-    def _edge(self, state: EdgeState, names: dict[int, str]) -> Edge:
+    def edge_of(self, state: EdgeState, names: dict[int, str]) -> Edge:
+        """Return an edge; names that are missing in `names` are looked up and added."""
         for node_id in (state.source, state.target):
             if node_id not in names:
                 names[node_id] = name_of(self.layers, node_id)

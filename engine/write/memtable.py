@@ -13,7 +13,7 @@ Invariants
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from lithograph.formats.edge_patch import EdgePatch
@@ -31,7 +31,7 @@ from lithograph.formats.operations import (
     UpdateNode,
 )
 from lithograph.ids import ABSENT
-from lithograph.segments.layer import Direction
+from lithograph.segments.layer import NO_EDGE, Change, Direction
 from lithograph.segments.version import EdgeVersion, NodeVersion, visible, visible_down_to_full
 from lithograph.write.commit_table import CommitTable
 from lithograph.write.memtable_entries import AdjacencyList, EdgeEntry, NodeEntry
@@ -234,6 +234,37 @@ class Memtable:
             self._sources = sorted(list(sources))
         low = bisect_left(self._sources, start)
         return self._sources[low : low + count]
+
+    # The past ----------------------------------------------------------------------------------
+
+    @property
+    def first_sequence(self) -> int:
+        return self.commits.first_sequence
+
+    def versions_of_name(self, name: str) -> list[tuple[int, int]]:
+        return self._names.get(name, [])[::-1]
+
+    def commit_time(self, sequence: int) -> int:
+        return self.commits.time(sequence)
+
+    def sequence_at(self, time: int) -> int | None:
+        return self.commits.sequence_at(time)
+
+    def node_sequences(self, node_id: int) -> list[int]:
+        entry = self._nodes.get(node_id)
+        return [version.sequence for version in entry.versions] if entry is not None else []
+
+    def changes(self, first: int, last: int) -> Iterator[Change]:
+        # Lists, because a writer may add to the dictionaries meanwhile.
+        for node_id, node in list(self._nodes.items()):
+            for version in node.versions:
+                if first <= version.sequence <= last:
+                    yield Change(version.sequence, False, node_id, NO_EDGE)
+        for source, edges in list(self._adjacency[Direction.OUT].items()):
+            for adjacent, edge in list(edges.entries.items()):
+                for change in edge.versions:
+                    if first <= change.sequence <= last:
+                        yield Change(change.sequence, True, source, adjacent)
 
     # Writing -----------------------------------------------------------------------------------
 

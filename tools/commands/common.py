@@ -60,3 +60,10 @@ def store_path(arguments: argparse.Namespace) -> str:
 
 def open_to_read(arguments: argparse.Namespace) -> lithograph.Graph:
     return lithograph.open(store_path(arguments), mode="r")
+
+
+def count(text: str) -> int:
+    """Return an option's value that is a number, 0 or more; wrong usage otherwise."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count: use a number, 0 or more")
+    return int(text)

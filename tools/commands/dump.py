@@ -10,25 +10,27 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from lithograph.errors import FormatVersionError, LithographError
-from lithograph.formats.file_header import HEADER, HEADER_SIZE, FileKind
+from lithograph.errors import LithographError
 from lithograph.formats.layout import Described
 from lithograph.tools.annotation import (
+    PIN_KIND,
     Damage,
     Note,
     Part,
     annotate_current,
     annotate_manifest,
+    annotate_pin,
     annotate_shared_map,
-    damage,
-    fitting,
     guess_kind,
     shown,
 )
-from lithograph.tools.commands.common import STORE_VARIABLE, Verbs, add_verb
+from lithograph.tools.commands.common import STORE_VARIABLE, Verbs, add_verb, count
 from lithograph.tools.exit_code import OK, exit_code
 from lithograph.tools.output import Output, cell_text, complain, escape_name
 from lithograph.tools.regular_file import RegularFile
+from lithograph.tools.run_annotation import annotate_run
+from lithograph.tools.sealed_annotation import Selection
+from lithograph.tools.segment_annotation import annotate_history, annotate_segment
 from lithograph.tools.wal_annotation import annotate_wal
 
 _DETAILS = """\
@@ -37,22 +39,27 @@ What it is is guessed from its header. The file is only read; no lock is taken.
 Rows in a pipe: offset, size, field, value, meaning; lines that start with "#"
 begin a structure. Damage is shown where it is, as a field "error". JSON: one
 value per file.
+Of runs, segments and histories the first pages and blocks of each kind are
+shown; all checksums are compared all the same. What stands in a compressed
+block has size 0.
 
 example:
   segtool dump my.graph/CURRENT
-  segtool dump wal/00000001.wal --store my.graph"""
+  segtool dump wal/00000001.wal --store my.graph
+  segtool dump names/00000012.run --page 3
+  segtool dump partitions/2026-11/00000031.seg --id 17"""
 
-_ANNOTATE: Final[dict[FileKind, Callable[[RegularFile], Iterator[Note]]]] = {
-    FileKind.CURRENT: annotate_current,
-    FileKind.MANIFEST: annotate_manifest,
-    FileKind.WAL: annotate_wal,
-    FileKind.SHARED_MAP: annotate_shared_map,
+_ANNOTATE: Final[dict[str, Callable[[RegularFile], Iterator[Note]]]] = {
+    "CURRENT": annotate_current,
+    "manifest": annotate_manifest,
+    "WAL": annotate_wal,
+    "shared.map": annotate_shared_map,
+    PIN_KIND: annotate_pin,
 }
-_KIND_NAMES: Final = {
-    FileKind.CURRENT: "CURRENT",
-    FileKind.MANIFEST: "manifest",
-    FileKind.WAL: "WAL",
-    FileKind.SHARED_MAP: "shared.map",
+_ANNOTATE_SEALED: Final[dict[str, Callable[[RegularFile, Selection], Iterator[Note]]]] = {
+    "run": annotate_run,
+    "segment": annotate_segment,
+    "history": annotate_history,
 }
 _COLUMNS: Final = ("offset", "size", "field", "value", "meaning")
 _ERRORS_KEPT_MAX: Final = 1_000
@@ -61,31 +68,35 @@ _TERMINAL_VALUE_MAX: Final = 100
 
 def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
     parser = add_verb(verbs, "dump", run, "show files of a store, field by field", _DETAILS)
-    parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="a WAL, a manifest, CURRENT or shared.map"
-    )
+    parser.add_argument("files", metavar="FILE", nargs="+", help="any file of a store but a lock")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--page", type=count, metavar="N", help="one page of a run")
+    which.add_argument("--id", type=count, metavar="N", help="one node, in a segment or a history")
+    which.add_argument("--all", action="store_true", help="every page and block of a large file")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Write every file; return the exit code of the first that is damaged or no such file."""
+    selection = Selection(arguments.page, arguments.id, arguments.all)
     codes = []
     for name in arguments.files:
         try:
-            codes.append(_dump(_locate(name, arguments.store), output))
+            codes.append(_dump(_locate(name, arguments.store), selection, output))
         except LithographError as error:
             complain(str(error))
             codes.append(exit_code(error))
     return next(filter(None, codes), OK)
 
 
-def _dump(path: str, output: Output) -> int:
+def _dump(path: str, selection: Selection, output: Output) -> int:
     """Write the annotated file, to its end; then complain about the first damage in it."""
     with RegularFile(path) as file:
         kind = guess_kind(file)
-        notes = _ANNOTATE.get(kind, _annotate_unknown)(file)
-        name = _KIND_NAMES.get(kind, kind.name.lower())
+        notes = (
+            _ANNOTATE[kind](file) if kind in _ANNOTATE else _ANNOTATE_SEALED[kind](file, selection)
+        )
         write = _write_json if output.as_json else _write_text
-        errors = write(output, file, name, notes)
+        errors = write(output, file, kind, notes)
     if not errors:
         return OK
     complain(_told(path, errors))
@@ -103,12 +114,6 @@ def _locate(name: str, store: str | None) -> str:
     if os.path.lexists(inside) and (store or not os.path.lexists(name)):
         return inside
     return name
-
-
-def _annotate_unknown(file: RegularFile) -> Iterator[Note]:
-    yield Part(0, "file header")
-    yield from fitting(HEADER, file.read_at(0, HEADER_SIZE))
-    yield damage(FormatVersionError("this release cannot show files of this kind"))
 
 
 def _write_text(

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 from lithograph import Edge
-from lithograph.tools.commands.common import Verbs, add_verb, open_to_read
+from lithograph.tools.commands.common import Verbs, add_verb, count, open_to_read
 from lithograph.tools.exit_code import OK
 from lithograph.tools.output import Output
 
@@ -37,7 +37,7 @@ def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
         action="append",
         help="only edges of this type; may be given several times",
     )
-    parser.add_argument("--limit", metavar="N", type=_count, help="show at most so many")
+    parser.add_argument("--limit", metavar="N", type=count, help="show at most so many")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -87,9 +87,3 @@ def _seen_from(edge: Edge, name: str, direction: str) -> tuple[str, str]:
     """Return on which side of the node the edge is, and its other end; a self loop goes out."""
     inward = direction == "in" or (direction == "both" and edge.source != name)
     return ("in", edge.source) if inward else ("out", edge.target)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise argparse.ArgumentTypeError(f"{text!r} is no count: use a number, 0 or more")
-    return int(text)

@@ -1,181 +1,51 @@
 """Power cuts and deaths at every step of a history, and what must be true of the store afterwards.
 
-A history is a list of steps (commits, checkpoints, reopenings) played on a simulated disk. It is
-played once undisturbed, to learn what the graph holds after each commit, and once with the disk
-stopped before every operation that changes it: whatever a power cut may have left then is opened
-and judged.
+A history (`crash_histories`) is played on a simulated disk: once undisturbed, to learn what the
+graph holds after each commit, and once with the disk stopped before every operation that changes
+it: whatever a power cut may have left then is opened and judged.
 
 The judgement: the store opens; it holds a prefix of the commits, each whole, with every one that
-was acknowledged as durable; `verify()` finds nothing; what it served survives another power cut;
-the next commit succeeds. A store whose creation nobody was told of may be missing.
+was acknowledged as durable; older commits that must be kept show what they held; `verify()` finds
+nothing; nothing is left on the disk that is not named; what it served survives another power cut;
+it can be written to, flushed and merged. A store whose creation nobody was told of may be missing.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lithograph.environment import Environment
-from lithograph.files import Files
-from lithograph.graph.engine import open_engine
+from lithograph.errors import InvalidArgumentError
 from lithograph.graph.graph import Graph
-from lithograph.options import Options, Tuning
+from lithograph.tools.testing.crash_histories import Step
 from lithograph.tools.testing.inodes import Image
+from lithograph.tools.testing.leftovers import leftovers
+from lithograph.tools.testing.machine import Machine, Setup, contents_of
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
-from lithograph.tools.testing.simulated_files import SimulatedFiles
-
-Contents = tuple[object, ...]
-Step = Callable[["Machine"], None]
-
-
-def contents_of(graph: Graph) -> Contents:
-    """Return everything a reader can see of a small graph, times left out."""
-    nodes = tuple((n.name, n.type, n.observations, repr(n.properties)) for n in graph.nodes())
-    edges = tuple((e.source, e.type, e.target, e.key, repr(e.properties)) for e in graph.edges())
-    backward = sum(graph.degree(node[0], "in") for node in nodes)
-    assert (graph.node_count, graph.edge_count, backward) == (len(nodes), len(edges), len(edges))
-    return nodes, edges
-
-
-@dataclass
-class Machine:
-    """A disk, a process on it that has the store open, and what it was told.
-
-    acknowledged : the newest commit that is durable by what its writer was told.
-    published : the newest commit that other processes may have seen.
-    attempted : the newest commit that was begun.
-    contents : sequence -> what the graph holds then, filled by the undisturbed run.
-    """
-
-    disk: SimulatedDisk
-    seed: int
-    durability: str = "full"
-    wal_size_max: int = 600
-    acknowledged: int = -1
-    published: int = -1
-    attempted: int = 0
-    contents: dict[int, Contents] = field(default_factory=dict)
-    graph: Graph | None = None
-    files: SimulatedFiles | None = None
-    wrap: Callable[[Files], Files] = lambda files: files
-
-    def __post_init__(self) -> None:
-        rng = random.Random(self.seed)
-        clock = itertools.count(1_795_219_200_000_000, 1000)
-        self.environment = Environment(
-            clock_us=lambda: next(clock),
-            random_u64=lambda: rng.getrandbits(64),
-            new_uuid=lambda: rng.randbytes(16),
-            process_id=lambda: 4242,
-        )
-
-    def open(self) -> Graph:
-        """Open the store in a new process, creating it if it is not there."""
-        self.files = self.disk.process(create=True)
-        options = Options(
-            durability=self.durability, tuning=Tuning(wal_size_bytes_max=self.wal_size_max)
-        )
-        engine = open_engine(self.wrap(self.files), self.environment, options)
-        self.graph = Graph(engine, writable=True)
-        self.acknowledged = max(self.acknowledged, self.graph.sequence)
-        self.published = max(self.published, self.graph.sequence)
-        self.contents.setdefault(self.graph.sequence, contents_of(self.graph))
-        return self.graph
-
-    def commit(self, write: Callable[[Graph], object]) -> None:
-        """Do one write and note that it was acknowledged."""
-        assert self.graph is not None
-        self.attempted = max(self.attempted, self.graph.sequence) + 1
-        write(self.graph)
-        self._note()
-
-    def checkpoint(self) -> None:
-        assert self.graph is not None
-        self.graph.checkpoint()
-        self._note(synced=True)
-
-    def close(self) -> None:
-        assert self.graph is not None
-        engine = self.graph._engine
-        engine.close()
-        self._note(synced=self.durability != "off", closed=True)
-        self.graph = None
-
-    def kill(self) -> None:
-        """End the process without a word."""
-        assert self.files is not None
-        self.files.kill()
-        self.graph = None
-
-    def _note(self, *, synced: bool = False, closed: bool = False) -> None:
-        assert self.graph is not None
-        if not closed:
-            self.published = self.graph.sequence
-            self.contents.setdefault(self.published, contents_of(self.graph))
-        if synced or self.durability == "full":
-            self.acknowledged = self.published
-
-
-def random_history(rng: random.Random, length: int) -> list[Step]:
-    """Return steps over a handful of names: every kind of write, checkpoints, ends of processes."""
-    steps: list[Step] = [lambda machine: void(machine.open())]
-    for number in range(length):
-        steps += _random_steps(rng, number)
-    steps.append(lambda machine: machine.close())
-    return steps
-
-
-def void(_: object) -> None:
-    """Drop a result."""
-
-
-def _random_steps(rng: random.Random, number: int) -> list[Step]:
-    a, b = (f"n{rng.randrange(5)}" for _ in range(2))
-    text = "x" * rng.choice((1, 20, 300, 900))
-    kind = rng.choice(("node", "node", "edge", "batch", "add", "delete", "checkpoint", "end"))
-
-    def batch(graph: Graph) -> None:
-        with graph.transaction() as tx:
-            tx.put_node(f"batch{number}", type="Batch", observations=[text])
-            tx.put_edge(f"batch{number}", "of", a, key=str(number), create_missing=True)
-            tx.put_edge(a, "in", f"batch{number}", create_missing=True)
-
-    def add(graph: Graph) -> None:
-        with graph.transaction() as tx:
-            tx.put_node(b)
-            tx.add_observations(b, [str(number)])
-
-    writes: dict[str, Callable[[Graph], object]] = {
-        "node": lambda g: g.put_node(a, type=b, observations=[text, str(number)]),
-        "edge": lambda g: g.put_edge(a, "to", b, properties={"n": number}, create_missing=True),
-        "batch": batch,
-        "add": add,
-        "delete": lambda g: g.delete_node(a),
-    }
-    if kind == "checkpoint":
-        return [lambda machine: machine.checkpoint()]
-    if kind == "end":
-        end: Step = Machine.close if rng.random() < 0.5 else Machine.kill
-        return [end, lambda machine: void(machine.open())]
-    return [lambda machine: machine.commit(writes[kind])]
 
 
 @dataclass
 class Tally:
-    """What a run did, and every violation it found."""
+    """What a run did, and every violation it found.
+
+    states : disks that power cuts left, all opened and judged; of these `nested` by a second cut,
+        in a recovery or after it.   deaths : of processes, judged likewise.
+    resumed : of all of these, how many were then written to, flushed and merged.
+    """
 
     states: int = 0
     nested: int = 0
     deaths: int = 0
+    resumed: int = 0
     operations: int = 0
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
-            f"{self.states:,} power cuts, {self.nested:,} second ones, {self.deaths:,} deaths "
-            f"at {self.operations:,} operations, {len(self.violations)} violations"
+            f"{self.states:,} power cuts ({self.nested:,} of them second ones), {self.deaths:,} "
+            f"deaths at {self.operations:,} operations, {self.resumed:,} stores used further, "
+            f"{len(self.violations)} violations"
         )
 
 
@@ -183,8 +53,8 @@ def run_history(
     steps: Sequence[Step],
     seed: int,
     tally: Tally,
+    setup: Setup = Setup(),
     *,
-    durability: str = "full",
     states_per_operation: int = 6,
     ignores_sync: Callable[[str, str], bool] | None = None,
 ) -> None:
@@ -193,12 +63,12 @@ def run_history(
     ignores_sync : makes the disk lie, to see that the harness notices; stops at the first
     violation.
     """
-    undisturbed = play(steps, seed, durability)
+    undisturbed = play(steps, seed, setup)
 
     rng = random.Random(seed)
     disk = SimulatedDisk()
     disk.ignores_sync = ignores_sync
-    machine = Machine(disk, seed, durability, contents=undisturbed.contents)
+    machine = Machine(disk, seed, setup, contents=undisturbed.contents)
     seen: set[Image] = set()
     seen_for = -2
 
@@ -212,14 +82,13 @@ def run_history(
             seen_for = machine.acknowledged
         tally.operations += 1
         where = f"seed {seed}, before operation {disk.operation_count} ({kind} {name})"
-        last = max(machine.attempted, machine.published)
+        trial = _Trial(machine, max(machine.attempted, machine.published), where, tally, rng)
         for state in disk.crash_states(rng, states_per_operation, seen=seen):
             tally.states += 1
-            _judge_state(state, machine, machine.acknowledged, last, where, tally, rng)
+            trial.judge(state, machine.acknowledged)
         if rng.random() < 0.25:
             tally.deaths += 1
-            survivor = disk.after_process_death()
-            _judge_state(survivor, machine, machine.published, last, where, tally, rng)
+            trial.judge(disk.after_process_death(), machine.published)
 
     disk.on_operation = judge
     for step in steps:
@@ -229,53 +98,93 @@ def run_history(
         tally.violations.append(f"seed {seed}: two runs did not do the same operations")
 
 
-def play(steps: Sequence[Step], seed: int, durability: str) -> Machine:
+def play(steps: Sequence[Step], seed: int, setup: Setup) -> Machine:
     """Play a history undisturbed; return the machine, which knows what every commit holds."""
-    machine = Machine(SimulatedDisk(), seed, durability)
+    machine = Machine(SimulatedDisk(), seed, setup)
     for step in steps:
         step(machine)
     return machine
 
 
-def _judge_state(
+@dataclass
+class _Trial:
+    """One moment of a history; `last` is the newest commit that was begun by then."""
+
+    machine: Machine
+    last: int
+    where: str
+    tally: Tally
+    rng: random.Random
+
+    def judge(self, state: SimulatedDisk, acknowledged: int) -> None:
+        second: list[SimulatedDisk] = []
+        if self.rng.random() < 0.2:
+            # The recovery is cut short, too; and cut short again.
+            index = self.rng.randrange(12)
+
+            def cut(kind: str, name: str) -> None:
+                if state.operation_count == index:
+                    second.extend(state.crash_states(self.rng, 3))
+
+            state.on_operation = cut
+        survivor = self._open(state, acknowledged, self.where)
+        state.on_operation = None
+        if survivor is None:
+            return
+        # What only a process death had spared may go with the power.
+        self._judge_again(second, self.machine.acknowledged, "again in recovery")
+        # What was served must survive: nothing of it may have been in the cache only.
+        served = list(state.crash_states(self.rng, 2))
+        self._judge_again(served, max(survivor.published, 0), "after serving")
+        if self.rng.random() < 0.1:
+            self.tally.resumed += 1
+            self._use(survivor)
+
+    def _judge_again(self, states: list[SimulatedDisk], durable: int, when: str) -> None:
+        for state in states:
+            self.tally.states += 1
+            self.tally.nested += 1
+            self._open(state, durable, f"{self.where}, {when}")
+
+    def _open(self, state: SimulatedDisk, acknowledged: int, where: str) -> Machine | None:
+        old = self.rng.randrange(self.last + 1) if self.rng.random() < 0.2 else None
+        return judge_state(state, self.machine, acknowledged, self.last, where, self.tally, old=old)
+
+    def _use(self, survivor: Machine) -> None:
+        """Write to the store, flush and merge it, and take its power."""
+        try:
+            survivor.commit(lambda graph: graph.put_node("after", observations=["x" * 50]))
+            if self.rng.random() < 0.5:
+                survivor.compact()
+            else:
+                survivor.checkpoint()
+            survivor.commit(lambda graph: graph.put_edge("after", "to", "after"))
+            expect_sound(survivor, survivor.contents[survivor.published])
+        except Exception as error:
+            self.tally.violations.append(f"{self.where}, used: {type(error).__name__}: {error}")
+            return
+        last = survivor.published
+        for state in survivor.disk.crash_states(self.rng, 2):
+            self.tally.states += 1
+            self.tally.nested += 1
+            judge_state(state, survivor, last, last, f"{self.where}, used, cut", self.tally)
+
+
+def judge_state(
     state: SimulatedDisk,
     machine: Machine,
     acknowledged: int,
     last: int,
     where: str,
     tally: Tally,
-    rng: random.Random,
-) -> None:
-    second: list[SimulatedDisk] = []
-    if rng.random() < 0.2:
-        # The recovery is cut short, too; and cut short again.
-        index = rng.randrange(12)
+    *,
+    old: int | None = None,
+) -> Machine | None:
+    """Open the state, compare it with the history; return the machine that serves it.
 
-        def cut(kind: str, name: str) -> None:
-            if state.operation_count == index:
-                second.extend(state.crash_states(rng, 3))
-
-        state.on_operation = cut
-    sequence = judge_state(state, machine, acknowledged, last, where, tally)
-    state.on_operation = None
-    if sequence is None:
-        return
-    for again in second:
-        # What only a process death had spared may go with the power.
-        tally.nested += 1
-        durable = machine.acknowledged
-        judge_state(again, machine, durable, last, f"{where}, again in recovery", tally)
-    for again in state.crash_states(rng, 2):
-        # What was served must survive: nothing of it may have been in the cache only.
-        tally.nested += 1
-        judge_state(again, machine, max(sequence, 0), last, f"{where}, after serving", tally)
-
-
-def judge_state(
-    state: SimulatedDisk, machine: Machine, acknowledged: int, last: int, where: str, tally: Tally
-) -> int | None:
-    """Open the state, compare it with the history; return the sequence it serves."""
-    survivor = Machine(state, machine.seed + 1)
+    old : a commit that is looked back to, if the store holds one as new as that.
+    """
+    survivor = Machine(state, machine.seed + 1, machine.setup)
     try:
         graph = survivor.open()
         sequence = graph.sequence
@@ -284,18 +193,35 @@ def judge_state(
             raise AssertionError(
                 f"serves commit {sequence}, {acknowledged} was acknowledged and {last} begun"
             )
-        if sequence in machine.contents and contents_of(graph) != machine.contents[sequence]:
-            raise AssertionError(f"commit {sequence} does not hold what it held")
-        if findings := graph.verify():
-            raise AssertionError(f"verify: {findings}")
+        expect_sound(survivor, machine.contents.get(sequence))
+        if old is not None and old in machine.contents and old <= sequence:
+            _look_back(graph, old, machine)
+        if wrong := leftovers(survivor.disk.process()):
+            raise AssertionError("; ".join(wrong))
     except Exception as error:
         tally.violations.append(f"{where}: {type(error).__name__}: {error}")
         return None
-    return sequence
+    return survivor
 
 
-def histories(seed: int, length: int = 8) -> Iterator[tuple[int, str, list[Step]]]:
-    """Yield (seed, durability, steps) without end."""
-    for number in itertools.count(seed):
-        rng = random.Random(number)
-        yield number, rng.choice(("full", "full", "normal", "off")), random_history(rng, length)
+def expect_sound(machine: Machine, contents: object) -> None:
+    """Raise AssertionError if the open graph is not sound, or holds something else."""
+    graph = machine.live
+    if contents is not None and contents_of(graph) != contents:
+        raise AssertionError(f"commit {graph.sequence} does not hold what it held")
+    if findings := graph.verify():
+        raise AssertionError(f"verify: {findings}")
+
+
+def _look_back(graph: Graph, old: int, machine: Machine) -> None:
+    """Compare an old commit with what it held; a store that does not keep all may have forgotten
+    it."""
+    try:
+        with graph.as_of(old) as then:
+            found = contents_of(then)
+    except InvalidArgumentError:
+        if machine.setup.history is None:
+            raise
+        return
+    if found != machine.contents[old]:
+        raise AssertionError(f"commit {old}, looked back to, does not hold what it held")

@@ -65,11 +65,13 @@ class FaultPlan:
     ----------
     faults : may be changed at any time: `clear()` is a disk that works again.
     calls : (kind, name) of every call so far; a run without faults tells where they can go.
+    failed : those that met a fault.
     """
 
     def __init__(self, *faults: Fault) -> None:
         self.faults = list(faults)
         self.calls: list[tuple[str, str]] = []
+        self.failed: list[tuple[str, str]] = []
         self._counts: Counter[Fault] = Counter()
 
     def fault_of(self, kind: str, name: str) -> Fault | None:
@@ -82,6 +84,8 @@ class FaultPlan:
                 self._counts[fault] += 1
                 if index == fault.index or (fault.is_sticky and index > fault.index):
                     met = met or fault
+        if met is not None:
+            self.failed.append((kind, name))
         return met
 
     def check(self, kind: str, name: str, path: str) -> None:

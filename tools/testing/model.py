@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from lithograph.errors import ConflictError, InvalidArgumentError
-from lithograph.tools.testing.model_view import UNBORN, EdgeName, ModelEdge, ModelNode, ModelView
+from lithograph.tools.testing.model_view import (
+    UNBORN,
+    EdgeName,
+    ModelChange,
+    ModelEdge,
+    ModelNode,
+    ModelView,
+)
 
 Write = Callable[[ModelView], object]
 
@@ -140,11 +148,37 @@ class ModelTransaction:
 
 
 class ModelGraph(ModelView):
-    """The newest state; `clock` returns µs since 1970 UTC."""
+    """The newest state; `clock` returns µs since 1970 UTC.
+
+    past : the graph as of every commit, by sequence.
+    """
 
     def __init__(self, clock: Callable[[], int]) -> None:
         super().__init__()
         self.clock = clock
+        self.past = [ModelView()]
+
+    def sequence_at(self, time: int) -> int:
+        """Return the newest commit that is not after `time`, 0 if all are."""
+        return sum(view.time <= time for view in self.past[1:])
+
+    def changes(self, first: int, end: int) -> list[ModelChange]:
+        """Return what the commits first <= commit < end changed, in order."""
+        return [
+            change
+            for before, after in pairwise(self.past[first - 1 : end])
+            for change in after.changes_from(before)
+        ]
+
+    def history(self, name: str, newest: int, floor: int = 0) -> list[ModelChange]:
+        """Return what became of a name from the floor to the commit `newest`."""
+        found = [change for change in self.changes(1, newest + 1) if change.subject == name]
+        kept = [change for change in found if change.sequence > floor]
+        there = self.past[floor].nodes.get(name)
+        if there is not None:
+            # The floor begins with what it says of a node, at the commit that said so.
+            kept[:0] = [change for change in found if change.sequence == there.changed_by][-1:]
+        return kept
 
     def transaction(self) -> ModelTransaction:
         return ModelTransaction(self)
@@ -175,6 +209,7 @@ class ModelGraph(ModelView):
         after.types += [name for name in dict.fromkeys(used) if name and name not in after.types]
         if (after.nodes, after.edges) == (self.nodes, self.edges):
             return None
+        self.past.append(after)
         vars(self).update(vars(after))
         return self.sequence
 

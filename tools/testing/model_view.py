@@ -54,6 +54,19 @@ class ModelEdge:
         return (since is None or since <= moment) and (until is None or moment < until)
 
 
+@dataclass
+class ModelChange:
+    """A node or an edge that a commit changed; `state` is None where it was deleted.
+
+    subject : the name of the node or of the edge.
+    """
+
+    sequence: int
+    time: int
+    subject: str | EdgeName
+    state: ModelNode | ModelEdge | None
+
+
 class ModelView:
     """The graph at one commit, with the reads that graphs and snapshots share.
 
@@ -136,6 +149,34 @@ class ModelView:
     def _place(self, edge: ModelEdge, end: int) -> tuple[int, int, str]:
         """Return the place of an edge in a list, seen from the node whose neighbor is `end`."""
         return self.types.index(edge.name[1]), self._id(edge.name[end]), edge.name[3]
+
+    def changes_from(self, before: ModelView) -> list[ModelChange]:
+        """Return what this commit changed of the one before: nodes by id, then edges in order."""
+        changed: list[tuple[Any, str | EdgeName, ModelNode | ModelEdge | None]] = []
+        for node in self.nodes.values():
+            if node.changed_by == self.sequence:
+                changed.append(((0, node.id), node.name, node))
+        known = {node.id for node in self.nodes.values()}
+        for node in before.nodes.values():
+            if node.id not in known:
+                changed.append(((0, node.id), node.name, None))
+        for edge in self.edges.values():
+            if edge.changed_by == self.sequence:
+                changed.append(((1, *self._key(edge)), edge.name, edge))
+        alive = {self._key(edge) for edge in self.edges.values()}
+        for edge in before.edges.values():
+            # Type codes never change, so the older view's are right.
+            key = before._key(edge)
+            if key not in alive:
+                changed.append(((1, *key), edge.name, None))
+        changed.sort(key=lambda item: item[0])
+        return [
+            ModelChange(self.sequence, self.time, subject, state) for _, subject, state in changed
+        ]
+
+    def _key(self, edge: ModelEdge) -> tuple[int, tuple[int, int, str]]:
+        """Return what tells an edge from all others, older ones of its name too."""
+        return self._id(edge.name[0]), self._place(edge, 2)
 
     # Changes, made at `time` by commit `sequence` ------------------------------------------------
 

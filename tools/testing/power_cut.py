@@ -129,6 +129,8 @@ def _file_outcomes(file: FileInode, rng: random.Random) -> _Outcomes[bytes]:
     operations = tuple((operation, operation.status is Status.SYNCED) for operation in file.pending)
 
     def build(choice: _Choice) -> bytes:
+        if not operations:
+            return durable  # Not a copy: images are kept, and most files of theirs are the same.
         image = bytearray(durable)
         index = 0
         for operation, is_synced in operations:

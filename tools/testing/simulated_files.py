@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from lithograph.errors import CorruptionError, StoreNotFoundError
@@ -70,7 +69,7 @@ class SimulatedFiles:
         return self.disk.device, _ROOT_INODE_NUMBER
 
     def path_of(self, name: str) -> str:
-        return str(Path(self.root, name))
+        return f"{self.root}/{name}" if name else self.root
 
     def free_bytes(self) -> int:
         self.check_usable()

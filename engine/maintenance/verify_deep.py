@@ -1,0 +1,114 @@
+"""The deep check of a graph whose files are sound one by one: do they fit together?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lithograph.catalog.shelf import Shelf
+from lithograph.errors import CorruptionError
+from lithograph.formats.manifest import Manifest
+from lithograph.formats.manifest_entries import SegmentEntry
+from lithograph.maintenance.finding import Finding
+from lithograph.maintenance.node_lives import Part, Report
+from lithograph.maintenance.verify_graph import GraphCheck, Index, NameStream
+from lithograph.segments.run_reader import RunReader
+from lithograph.segments.segment_reader import SegmentReader
+from lithograph.segments.stored_slice import StoredSlice
+from lithograph.write.memtable import Memtable
+from lithograph.write.memtable_slice import MemtableSlice
+
+
+def verify_graph(
+    shelf: Shelf,
+    store_uuid: bytes,
+    manifest: Manifest,
+    logged: tuple[Memtable, str] | None,
+    *,
+    place: str,
+    runs_are_sound: bool,
+) -> list[Finding]:
+    """Return what contradicts SPEC.md between the files, and between them and what is logged.
+
+    logged : the commits behind the manifest's, and the path of the log; None leaves them out.
+    place : path for what is wrong in no single file.   runs_are_sound : else names are left out.
+    """
+    findings: list[Finding] = []
+
+    def report(path: str, message: str) -> None:
+        findings.append(Finding(path, 0, message))
+
+    parts: list[Part] = []
+    indexes: list[Index] = []
+    for entry in manifest.segments:
+        segment = shelf.segment(entry, store_uuid)
+        _compare_entry(segment, entry, report)
+        history = shelf.history(entry, store_uuid)
+        parts.append(Part(segment.path, StoredSlice(segment, history), len(manifest.types)))
+    if logged is not None and not logged[0].is_empty:
+        memtable, path = logged
+        commits = memtable.commits
+        whole = MemtableSlice(memtable, commits.first_sequence, commits.last_sequence)
+        parts.append(Part(path, whole, memtable.type_count))
+        indexes.append(Index(path, lambda: _logged_names(memtable)))
+    indexes += [
+        _index(shelf.run(entry, store_uuid)) for entry in reversed(manifest.runs) if runs_are_sound
+    ]
+    _compare_counts(shelf, store_uuid, manifest, place, report)
+    floor = manifest.floor_sequence
+    try:
+        GraphCheck(parts, indexes if runs_are_sound else None, floor, place, report).run()
+    except CorruptionError as error:
+        findings.append(Finding.of(error))
+    return findings
+
+
+def _index(run: RunReader) -> Index:
+    return Index(run.path, run.scan)
+
+
+def _logged_names(memtable: Memtable) -> NameStream:
+    names = memtable.name_versions()
+    # For valid Unicode the order of `str` is that of the UTF-8 bytes.
+    for name in sorted(names):
+        yield name.encode(), names[name][::-1]
+
+
+def _compare_entry(segment: SegmentReader, entry: SegmentEntry, report: Report) -> None:
+    """Compare the times of the first and the last commit with those of the commit table."""
+    for what, sequence, time in (
+        ("first", entry.first_sequence, entry.first_time),
+        ("last", entry.last_sequence, entry.last_time),
+    ):
+        found = segment.commit_row(sequence)[0]
+        if found != time:
+            report(
+                segment.path,
+                f"the {what} commit is at {found} µs, the manifest says {time}",
+            )
+
+
+def _compare_counts(
+    shelf: Shelf, store_uuid: bytes, manifest: Manifest, place: str, report: Report
+) -> None:
+    """Compare the manifest's counters with the row of its newest commit, and the floor's time."""
+    for what, sequence, expected in _expected_rows(manifest):
+        entry = next(
+            entry
+            for entry in manifest.segments
+            if entry.first_sequence <= sequence <= entry.last_sequence
+        )
+        row = tuple(shelf.segment(entry, store_uuid).commit_row(sequence))
+        if row[: len(expected)] != expected:
+            report(
+                place,
+                f"{what}: time and counts of commit {sequence} are {expected} in the manifest, "
+                f"{row[: len(expected)]} in the commit table",
+            )
+
+
+def _expected_rows(manifest: Manifest) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+    if manifest.last_sequence:
+        counters = (manifest.last_commit_time, manifest.node_count, manifest.edge_count)
+        yield "newest commit", manifest.last_sequence, counters
+    if manifest.floor_sequence:
+        yield "floor", manifest.floor_sequence, (manifest.floor_time,)

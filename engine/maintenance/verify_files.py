@@ -1,0 +1,155 @@
+"""The files that a manifest names, each by itself: it opens, and is what the manifest says.
+
+SPEC.md, sections 5.1, 12 and 13.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Final
+
+from lithograph.catalog.file_numbers import manifest_numbers, partition_files, run_numbers
+from lithograph.catalog.manifest_file import read_manifest_file
+from lithograph.errors import CorruptionError, FormatVersionError, LithographError
+from lithograph.files import Files
+from lithograph.formats.file_names import history_name, run_name, segment_name
+from lithograph.formats.manifest import Manifest
+from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
+from lithograph.maintenance.obsolete import sealed_files
+from lithograph.segments.block_cache import BlockCache
+from lithograph.segments.history_reader import HistoryReader
+from lithograph.segments.run_reader import RunReader
+from lithograph.segments.segment_check import check_history, check_segment
+from lithograph.segments.segment_reader import SegmentReader
+
+_log = logging.getLogger("lithograph")
+
+_CACHE_SIZE: Final = 2**20
+
+Findings = Iterator[LithographError]
+
+
+class FilesCheck:
+    """Opens every sealed file of a generation anew, one at a time.
+
+    deep : every byte of each is checked too.
+
+    Attributes
+    ----------
+    segments_are_sound, runs_are_sound : whether nothing was found in them.
+    """
+
+    def __init__(self, files: Files, store_uuid: bytes, manifest: Manifest, *, deep: bool) -> None:
+        self.segments_are_sound = True
+        self.runs_are_sound = True
+        self._files = files
+        self._store_uuid = store_uuid
+        self._manifest = manifest
+        self._deep = deep
+
+    def run(self) -> Findings:
+        """Yield everything that is wrong. Cost: a few blocks per file; deep: all of them."""
+        for segment in self._manifest.segments:
+            for error in _caught(self._check_segment(segment)):
+                self.segments_are_sound = False
+                yield error
+        for run in self._manifest.runs:
+            for error in _caught(self._check_run(run)):
+                self.runs_are_sound = False
+                yield error
+
+    def _check_segment(self, entry: SegmentEntry) -> Findings:
+        cache = BlockCache(_CACHE_SIZE)
+        reader = SegmentReader.open(
+            self._files, entry.partition, entry.ref, self._store_uuid, cache
+        )
+        try:
+            yield from _compare_segment(reader, entry)
+            if self._deep:
+                yield from check_segment(reader)
+            # Also where the segment is damaged: that says nothing of its history.
+            yield from _caught(self._check_history(entry, reader, cache))
+        finally:
+            reader.close()
+
+    def _check_history(
+        self, entry: SegmentEntry, segment: SegmentReader, cache: BlockCache
+    ) -> Findings:
+        ref = entry.history
+        if ref is None:
+            if entry.version_count:
+                yield _differs(segment, "versions in the history", 0, entry.version_count)
+            return
+        reader = HistoryReader.open(self._files, entry.partition, ref, self._store_uuid, cache)
+        try:
+            footer = reader.footer
+            count = footer.node_version_count + footer.edge_version_count
+            if count != entry.version_count:
+                yield _differs(reader, "versions", count, entry.version_count)
+            if self._deep:
+                yield from check_history(reader, segment)
+        finally:
+            reader.close()
+
+    def _check_run(self, entry: RunEntry) -> Findings:
+        reader = RunReader.open(self._files, entry.ref, self._store_uuid)
+        try:
+            for what, found, expected in (
+                ("first commit", reader.first_sequence, entry.first_sequence),
+                ("last commit", reader.last_sequence, entry.last_sequence),
+                ("names", reader.entry_count, entry.entry_count),
+            ):
+                if found != expected:
+                    yield _differs(reader, what, found, expected)
+            if self._deep:
+                yield from reader.check()
+        finally:
+            reader.close()
+
+
+def note_unnamed(files: Files, store_uuid: bytes) -> None:
+    """Say in the log which sealed files no manifest names: another process's work, or debris."""
+    named: set[str] = set()
+    for number in manifest_numbers(files):
+        try:
+            named.update(sealed_files(read_manifest_file(files, store_uuid, number)[0]))
+        except CorruptionError:
+            continue  # Being written, or never named: what is damaged and in force was found.
+    found = [run_name(number) for number in run_numbers(files)]
+    for partition, number, kind in partition_files(files):
+        name_of = segment_name if kind == "seg" else history_name
+        found.append(name_of(partition, number))
+    for name in sorted(set(found) - named):
+        _log.info("%s: no manifest names it", files.path_of(name))
+
+
+def _compare_segment(reader: SegmentReader, entry: SegmentEntry) -> Findings:
+    footer = reader.footer
+    older, edges = footer.sparse_node_count, footer.edge_count
+    for what, found, expected in (
+        ("first commit", footer.first_sequence, entry.first_sequence),
+        ("last commit", footer.last_sequence, entry.last_sequence),
+        ("first id", footer.first_id, entry.first_id),
+        ("end of the ids", footer.end_id, entry.end_id),
+        ("entries", older + footer.dense_node_count + edges, entry.entry_count),
+        ("superseding", older + footer.superseding_edge_count, entry.superseding_count),
+    ):
+        if found != expected:
+            yield _differs(reader, what, found, expected)
+
+
+def _caught(findings: Findings) -> Findings:
+    """Yield what a check finds, and what stops it."""
+    try:
+        yield from findings
+    except (CorruptionError, FormatVersionError) as error:
+        yield error
+
+
+def _differs(
+    reader: SegmentReader | HistoryReader | RunReader, what: str, found: int, expected: int
+) -> CorruptionError:
+    return CorruptionError(
+        f"{what}: the footer says {found}, the manifest {expected}", path=reader.path
+    )
