@@ -129,9 +129,7 @@ def part_sizes(engine: Engine) -> dict[str, int]:
         sizes += _section_sizes("segment", entry.size, segment.footer.sections.items())
         history = shelf.history(entry, store_uuid)
         if history is not None:
-            sizes += _section_sizes(
-                "history", entry.history_size, history.footer.sections.items()
-            )
+            sizes += _section_sizes("history", entry.history_size, history.footer.sections.items())
     for run in manifest.runs:
         file = SealedFile.open(
             engine.files, run_name(run.number), run.ref, FileKind.RUN, store_uuid, RUN_FOOTER.size

@@ -1,7 +1,7 @@
 """Work W of the design, at any size: the same graph on every machine and in every run.
 
-Nodes have names of scrambled integers, one of 16 types, two observations of words and a creation
-time. Edges are R-MAT (.57 .19 .19 .05) of 16 types; equal ones among them are one edge to a store.
+Nodes have names of scrambled integers, one of 16 types, two observations of words, which come as
+often as words in a text do, and a creation time. Edges are R-MAT (.57 .19 .19 .05) of 16 types; equal ones among them are one edge to a store.
 
 Source: Chakrabarti, Zhan, Faloutsos, "R-MAT: A Recursive Model for Graph Mining", 2004.
 """
@@ -57,7 +57,7 @@ class Workload:
         self.edge_count = EDGES_PER_NODE * node_count
         random = np.random.default_rng(_SEED)
         self._types = random.integers(0, TYPE_COUNT, node_count)
-        self._words = random.integers(0, _WORD_COUNT, (node_count, 2, _WORDS_EACH))
+        self._words = random.choice(_WORD_COUNT, (node_count, 2, _WORDS_EACH), p=_zipf())
         self._seconds = random.integers(0, _SPAN_S, node_count)
         self._vocabulary = _vocabulary(random)
         self.sources, self.targets = _rmat(random, node_count, self.edge_count)
@@ -73,9 +73,7 @@ class Workload:
             for words in self._words[number].tolist()
         )
         created_at = _FIRST_DAY + timedelta(seconds=int(self._seconds[number]))
-        return NodeRow(
-            self.name(number), f"Type{self._types[number]:02}", (one, other), created_at
-        )
+        return NodeRow(self.name(number), f"Type{self._types[number]:02}", (one, other), created_at)
 
     def edges(self, start: int, end: int) -> Iterator[tuple[str, str, str]]:
         """Yield (source, type, target) of the edges [start, end)."""
@@ -88,6 +86,12 @@ class Workload:
         keys = self.sources * (self.node_count * TYPE_COUNT)
         keys += self.targets * TYPE_COUNT + self.edge_types
         return len(np.unique(keys))
+
+
+def _zipf() -> NDArray[np.float64]:
+    """Return how probable each word is: by Zipf's law, as in text."""
+    weights = 1 / np.arange(1, _WORD_COUNT + 1)
+    return np.asarray(weights / weights.sum())
 
 
 def _vocabulary(random: np.random.Generator) -> list[str]:

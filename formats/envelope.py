@@ -29,7 +29,7 @@ DICTIONARY_SIZE_MAX: Final = 2**20
 HEAD_SIZE_MAX: Final = 11
 """Bytes before the stored ones: the codec and a varint."""
 
-_LEVEL: Final = 6
+_LEVEL: Final = 13
 
 
 class Frames:

@@ -20,7 +20,8 @@ class SegmentShape:
     """
 
     names: int = 64
-    ids: int = 32
+    nodes: int = 64
+    lists: int = 32
     positions: int = 256
     commits: int = 128
     group_edges: int = GROUP_COUNT_MAX

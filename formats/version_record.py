@@ -182,14 +182,39 @@ def _read_code(cursor: Cursor, time: int) -> int:
     return cursor.varint(TYPE_CODE_END)
 
 
+_UNITS: Final = (1, 1_000, 1_000_000)
+"""Of times, in µs: most of those that users give are on whole seconds or milliseconds."""
+
+
 def _append_moment(out: bytearray, value: int, time: int) -> None:
-    append_varint(out, 0 if value == NO_MOMENT else 1 + zigzag(value - time))
+    if value == NO_MOMENT:
+        append_varint(out, 0)
+        return
+    code = _unit_of(value)
+    unit = _UNITS[code]
+    append_varint(out, 1 + (zigzag(value // unit - time // unit) << 2 | code))
 
 
 def _read_moment(cursor: Cursor, time: int) -> int:
     start = cursor.offset
     value = cursor.varint()
-    return check_moment(time + unzigzag(value - 1), start) if value else NO_MOMENT
+    if not value:
+        return NO_MOMENT
+    code = value - 1 & 3
+    if code >= len(_UNITS):
+        raise CorruptionError(f"a time in unit {code}", offset=start)
+    unit = _UNITS[code]
+    moment = check_moment((time // unit + unzigzag(value - 1 >> 2)) * unit, start)
+    if _unit_of(moment) != code:
+        raise CorruptionError(f"{moment} µs is not in its largest unit", offset=start)
+    return moment
+
+
+def _unit_of(moment: int) -> int:
+    """Return the code of the largest unit that the time is a whole number of."""
+    if moment % 1_000:
+        return 0
+    return 1 if moment % 1_000_000 else 2
 
 
 def _append_texts(out: bytearray, texts: Sequence[str], time: int) -> None:

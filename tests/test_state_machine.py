@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -221,6 +222,15 @@ def compare_edges(
         assert graph.neighbor_ids(node_id, direction, types).tolist() == ids
         hops = [ids.tolist() for ids in graph.k_hop(name, 3, direction, types)]
         assert hops == model.k_hop(name, 3, direction, types)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unsynced() -> Iterator[None]:
+    """Nothing loses power here, and syncs would be most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(os, "fdatasync", lambda _: None)
+        yield
 
 
 class GraphMachine(RuleBasedStateMachine):
@@ -560,7 +570,7 @@ FUZZ = os.environ.get("LITHOGRAPH_FUZZ") == "1"
 
 TestGraphMachine = GraphMachine.TestCase
 TestGraphMachine.settings = settings(
-    max_examples=600 if FUZZ else 70,
+    max_examples=600 if FUZZ else 60,
     stateful_step_count=60 if FUZZ else 30,
     deadline=None,
     suppress_health_check=list(HealthCheck),

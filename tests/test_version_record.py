@@ -211,14 +211,16 @@ TYPE, CREATED, OBSERVATIONS, APPENDED, PROPERTIES = 1, 2, 4, 16, 32
         (NODE_VERSIONS, _node(3, CREATED, 0, encode_varint(2**64 - 1)), "outside the years"),
         (
             NODE_VERSIONS,
-            _node(3, CREATED, 0, encode_varint(1 + zigzag(MOMENT_MAX - MOMENT + 1))),
+            _node(3, CREATED, 0, encode_varint(1 + (zigzag(MOMENT_MAX - MOMENT + 1) << 2))),
             "outside the years",
         ),
         (
             NODE_VERSIONS,
-            _node(3, CREATED, 0, encode_varint(1 + zigzag(MOMENT_MIN - MOMENT - 1))),
+            _node(3, CREATED, 0, encode_varint(1 + (zigzag(MOMENT_MIN - MOMENT - 1) << 2))),
             "outside the years",
         ),
+        (NODE_VERSIONS, _node(3, CREATED, 0, encode_varint(1 + 3)), "unit 3"),
+        (NODE_VERSIONS, _node(3, CREATED, 0, encode_varint(1 + 1)), "largest unit"),
         (NODE_VERSIONS, _node(3, OBSERVATIONS, 0, encode_varint(2**60)), "texts are announced"),
         (NODE_VERSIONS, _node(3, OBSERVATIONS, 0, 1, encode_varint(2**60)), "announced"),
         (NODE_VERSIONS, _node(3, OBSERVATIONS, 0, 1, 2, b"\xc3("), "UTF-8"),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from lithograph.catalog.shelf import Shelf
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
-from lithograph.errors import ClosedError, LithographError, StorageError
+from lithograph.errors import ClosedError, LithographError
 from lithograph.files import Files
 from lithograph.maintenance.caretaker import Caretaker
 from lithograph.maintenance.creation import check_directory, is_unfinished, prepare_locks
@@ -116,13 +116,17 @@ class Engine:
         if self._closed:
             return
         self._closed = "is closed"
+        failure = self.journal.failure
+        unsaid: LithographError | None = None
         try:
             self.caretaker.close()
             if self.options.writable:
                 flush_if_last(self.caretaker, self._locks, self.journal, self.options)
-        except StorageError as error:
-            # What was committed is in the log: the next opening has more to read, that is all.
+        except LithographError as error:
+            # What was committed is in the log: the next opening has more to read, that is all;
+            # unless it was the sync of the log that failed.
             _log.warning("%s: not flushed at closing: %s", self.files.root, error)
+            unsaid = error if self.journal.failure is not failure else None
         self.committer.close()
         try:
             leave_store(
@@ -135,6 +139,8 @@ class Engine:
         finally:
             self.shelf.close()
             self.files.close()
+        if unsaid is not None:
+            raise unsaid
 
     def abandon(self) -> None:
         """After a fork, in the child: the store belongs to the parent."""

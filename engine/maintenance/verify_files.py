@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from lithograph.catalog.file_numbers import manifest_numbers, partition_files, run_numbers
@@ -16,6 +17,7 @@ from lithograph.files import Files
 from lithograph.formats.file_names import history_name, run_name, segment_name
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
+from lithograph.formats.sealed import SealedRef
 from lithograph.maintenance.obsolete import sealed_files
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.history_reader import HistoryReader
@@ -65,30 +67,33 @@ class FilesCheck:
             self._files, entry.partition, entry.ref, self._store_uuid, cache
         )
         try:
-            yield from _compare_segment(reader, entry)
+            is_sound = True
+            checks = [_compare_segment(reader, entry)]
             if self._deep:
-                yield from check_segment(reader)
-            # Also where the segment is damaged: that says nothing of its history.
-            yield from _caught(self._check_history(entry, reader, cache))
+                checks.append(check_segment(reader))
+            for error in chain.from_iterable(checks):
+                is_sound = False
+                yield error
+            if entry.history is not None:
+                yield from _caught(self._check_history(entry, entry.history, reader, is_sound))
         finally:
             reader.close()
 
     def _check_history(
-        self, entry: SegmentEntry, segment: SegmentReader, cache: BlockCache
+        self, entry: SegmentEntry, ref: SealedRef, segment: SegmentReader, segment_is_sound: bool
     ) -> Findings:
-        ref = entry.history
-        if ref is None:
-            if entry.version_count:
-                yield _differs(segment, "versions in the history", 0, entry.version_count)
-            return
+        cache = BlockCache(_CACHE_SIZE)
         reader = HistoryReader.open(self._files, entry.partition, ref, self._store_uuid, cache)
         try:
             footer = reader.footer
             count = footer.node_version_count + footer.edge_version_count
             if count != entry.version_count:
                 yield _differs(reader, "versions", count, entry.version_count)
-            if self._deep:
+            if self._deep and segment_is_sound:
                 yield from check_history(reader, segment)
+            elif self._deep:
+                # Beside a damaged segment, what its versions say is not known.
+                yield from reader.file.check_blocks()
         finally:
             reader.close()
 

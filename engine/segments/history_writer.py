@@ -43,9 +43,9 @@ class HistoryWriter:
         self._slice = slice_
         self._shape = shape
         self._edge_blocks = Spool(files)
-        self._nodes = SparseWriter(files, out, shape.ids, packing)
-        self._outgoing = SparseWriter(files, out, shape.ids, None, SPARSE_OUT_ROW)
-        self._incoming = SparseWriter(files, out, shape.ids)
+        self._nodes = SparseWriter(files, out, shape.nodes, packing)
+        self._outgoing = SparseWriter(files, out, shape.lists, None, SPARSE_OUT_ROW)
+        self._incoming = SparseWriter(files, out, shape.lists)
         self._edges = EdgeWriter(
             files, self._edge_blocks, shape.positions, packing, slice_.first_sequence
         )

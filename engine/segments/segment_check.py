@@ -175,7 +175,7 @@ def _is_out_of_order(
     if end is None:
         return False
     newest = versions[-1].sequence
-    return newest > end.sequence or (newest == end.sequence and (end.full or end.change is None))
+    return newest >= end.sequence if end.full or end.change is None else newest != end.sequence
 
 
 # Both --------------------------------------------------------------------------------------------

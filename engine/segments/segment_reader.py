@@ -53,7 +53,7 @@ class SegmentReader:
         self.names = tables.dense("names", ids, shape.names)
         dictionary = tables.dictionary("dictionary")
         self.sparse_nodes = tables.sparse("sparse_nodes", dictionary)
-        self.dense_nodes = tables.dense("dense_nodes", ids, shape.ids, dictionary)
+        self.dense_nodes = tables.dense("dense_nodes", ids, shape.nodes, dictionary)
         self.lists = (
             AdjacencyReader(
                 tables.sparse_lists("sparse_out", out=True),

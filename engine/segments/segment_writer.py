@@ -262,7 +262,7 @@ class _Job:
             self._files,
             self._out,
             what,
-            self._shape.ids,
+            self._shape.lists if packing is None else self._shape.nodes,
             self._slice.first_id,
             packing=packing,
             sparse_row=sparse_row,
@@ -277,7 +277,7 @@ class _Job:
         if not self._compress:
             return packing
         records = (self._node_record(version) for _, version, _ in self._slice.nodes() if version)
-        dictionary = train_dictionary(records, self._shape.ids, packing.inline_size_max)
+        dictionary = train_dictionary(records, self._shape.nodes, packing.inline_size_max)
         if not dictionary:
             return packing
         self._out.append(dictionary)

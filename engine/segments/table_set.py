@@ -53,16 +53,17 @@ class TableSet:
 
     def sparse(self, name: str, dictionary: StoredDictionary | None = None) -> SparseTable:
         """Return a sparse table with envelopes."""
-        return self._sparse(name, SPARSE_ROW, self._cache, dictionary)
+        return self._sparse(name, SPARSE_ROW, self._shape.nodes, self._cache, dictionary)
 
     def dense_lists(self, name: str, ids: range, *, out: bool) -> DenseTable:
         """Return a dense table of adjacency lists."""
         row = DENSE_OUT_ROW if out else DENSE_ROW
-        return self._dense(name, ids, self._shape.ids, row, None)
+        return self._dense(name, ids, self._shape.lists, row, None)
 
     def sparse_lists(self, name: str, *, out: bool) -> SparseTable:
         """Return a sparse table of adjacency lists."""
-        return self._sparse(name, SPARSE_OUT_ROW if out else SPARSE_ROW, None)
+        row = SPARSE_OUT_ROW if out else SPARSE_ROW
+        return self._sparse(name, row, self._shape.lists, None)
 
     def edges(self, edge_count: int) -> EdgeReader:
         """Return the table of edge versions."""
@@ -101,6 +102,7 @@ class TableSet:
         self,
         name: str,
         row: Layout,
+        block_count_max: int,
         cache: BlockCache | None,
         dictionary: StoredDictionary | None = None,
     ) -> SparseTable:
@@ -110,7 +112,7 @@ class TableSet:
             self._sections[name],
             self._sections[f"{name}_directory"],
             self._sections[f"{name}_filter"],
-            self._shape.ids,
+            block_count_max,
             cache,
             row,
             dictionary,

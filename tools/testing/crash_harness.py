@@ -163,11 +163,11 @@ class _Trial:
         except Exception as error:
             self.tally.violations.append(f"{self.where}, used: {type(error).__name__}: {error}")
             return
-        last = survivor.published
+        known, last = survivor.acknowledged, survivor.published
         for state in survivor.disk.crash_states(self.rng, 2):
             self.tally.states += 1
             self.tally.nested += 1
-            judge_state(state, survivor, last, last, f"{self.where}, used, cut", self.tally)
+            judge_state(state, survivor, known, last, f"{self.where}, used, cut", self.tally)
 
 
 def judge_state(
