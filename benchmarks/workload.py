@@ -1,7 +1,8 @@
 """Work W of the design, at any size: the same graph on every machine and in every run.
 
 Nodes have names of scrambled integers, one of 16 types, two observations of words, which come as
-often as words in a text do, and a creation time. Edges are R-MAT (.57 .19 .19 .05) of 16 types; equal ones among them are one edge to a store.
+often as words in a text do, and a creation time. Edges are R-MAT (.57 .19 .19 .05) of 16 types;
+equal ones among them are one edge to a store.
 
 Source: Chakrabarti, Zhan, Faloutsos, "R-MAT: A Recursive Model for Graph Mining", 2004.
 """

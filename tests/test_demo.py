@@ -54,6 +54,11 @@ def test_the_demo_keeps_its_word_twice(tmp_path: Path, tree: Path) -> None:
         assert told is not None
         assert f"every acknowledged commit is there: 1 to {told[1]}\n" in out
         assert out.count("  ok  ") == 4
+        assert re.search(r"checkpoint in .* the log is empty", out)
+        assert re.search(r"\n  segments +1 file +\d", out)
+        assert re.search(r"\n  name index +1 file +\d", out)
+        assert re.search(r"\d nodes and \d+ edges in .* ms: 0 versions .* 0 of the files", out)
+        assert re.search(r"segtool dump partitions/[^/]+/\d+.seg ", out)
         assert "opened again in " in out
         assert f"export LITHOGRAPH_STORE={store}\n" in out
         assert "\x1b" not in out

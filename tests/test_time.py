@@ -290,6 +290,19 @@ def test_a_dropped_snapshot_lets_go(machine: Machine) -> None:
     assert hold.oldest_sequence() == NO_SEQUENCE
 
 
+def test_a_snapshot_closed_after_its_graph_lets_go_of_what_others_have_open(
+    machine: Machine,
+) -> None:
+    g = machine.open()
+    other = Graph(g._engine, writable=True)
+    write_years(machine, g)
+    snapshot = other.as_of(5)
+    other.close()
+    snapshot.close()
+
+    assert g._engine.journal.hold.oldest_sequence() == NO_SEQUENCE
+
+
 def test_a_floor_that_rises_above_a_snapshot_leaves_it_its_layers(machine: Machine) -> None:
     """A merge may have looked for snapshots just before this one was taken."""
     g = machine.open(history=timedelta(0), memtable=2**20)

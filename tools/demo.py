@@ -1,7 +1,8 @@
 """The main job on real input: the code graph of this interpreter's standard library, and a crash.
 
-`python -m lithograph.tools.demo --store DIR` reads, loads, asks, and then kills a process that
-writes. The exit code is 0 only where everything was as promised.
+`python -m lithograph.tools.demo --store DIR` reads, loads, puts everything into files, opens them
+again and asks, and then kills a process that writes. The exit code is 0 only where everything was
+as promised.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from rich.text import Text
 
 import lithograph
 from lithograph.errors import LithographError
+from lithograph.formats.wal_header import WAL_START
 from lithograph.tools.commands.import_ import count_files
+from lithograph.tools.commands.info import size_rows
 from lithograph.tools.demo_crash import judge, kill_a_writer, tell_parent, was_killed
 from lithograph.tools.demo_store import open_fresh
 from lithograph.tools.exit_code import INTERRUPTED, exit_code
 from lithograph.tools.importers.load import load_source
 from lithograph.tools.importers.python_source import read_python, standard_library
-from lithograph.tools.output import escape_controls, escape_name
+from lithograph.tools.output import escape_controls, escape_name, human_size
 from lithograph.tools.progress import progress
 
 _NODES_MIN: Final = 15_000
@@ -76,6 +79,8 @@ class Demo:
         started = time.perf_counter()
         with open_fresh(self._store) as graph:
             self._load(graph)
+            self._put_into_files(graph)
+        with self._open_again() as graph:
             self._ask_callers(graph)
             self._ask_blast_radius(graph)
         self._crash()
@@ -105,8 +110,9 @@ class Demo:
         self._kinds(edge.type for edge in source.edges)
         stats = graph.stats()
         self._line(
-            f"{loaded.commit_count} durable commits, {stats.wal_size_bytes / 2**20:.1f} MiB of log,"
-            f" {stats.kernel} kernel"
+            f"{loaded.commit_count} durable commits, {stats.kernel} kernel; memory now holds "
+            f"{human_size(stats.memtable_size_bytes + stats.frozen_size_bytes)} of them, "
+            f"files {human_size(_file_size(stats))}"
         )
         if self._source is None and (
             loaded.node_count < _NODES_MIN or loaded.edge_count < _EDGES_MIN
@@ -119,6 +125,45 @@ class Demo:
         found = graph.node_count - 1, graph.edge_count
         if found != (loaded.node_count, loaded.edge_count):
             raise DemoError(f"the store counts {found[0]:,} nodes and {found[1]:,} edges")
+
+    def _put_into_files(self, graph: lithograph.Graph) -> None:
+        self._title("Writing what memory holds into files, and merging them")
+        started = time.perf_counter()
+        graph.checkpoint()
+        seconds = time.perf_counter() - started
+        stats = graph.stats()
+        if stats.wal_total_size_bytes != WAL_START or stats.memtable_version_count:
+            raise DemoError(
+                f"the log has {stats.wal_total_size_bytes:,} bytes after a checkpoint, "
+                f"memory {stats.memtable_version_count:,} versions"
+            )
+        self._line(f"checkpoint in {seconds:.1f} s: the log is empty, memory is given back")
+        before = _file_size(stats)
+        started = time.perf_counter()
+        graph.compact()
+        seconds = time.perf_counter() - started
+        stats = graph.stats()
+        after = _file_size(stats)
+        self._line(
+            f"compaction in {seconds:.1f} s: {human_size(before)} became {human_size(after)}, "
+            f"{after / (stats.node_count + stats.edge_count):.0f} bytes per node or edge"
+        )
+        for part, count, size in size_rows(stats):
+            files = "1 file" if count == 1 else f"{count} files"
+            self._line(f"  {part:<12}{files:>8}{human_size(size):>12}")
+
+    def _open_again(self) -> lithograph.Graph:
+        self._title("Opening the store again")
+        started = time.perf_counter()
+        graph = lithograph.open(self._store, mode="w")
+        ms = (time.perf_counter() - started) * 1_000
+        stats = graph.stats()
+        self._line(
+            f"{stats.node_count:,} nodes and {stats.edge_count:,} edges in {ms:.1f} ms: "
+            f"{stats.memtable_version_count} versions of them read into memory, "
+            f"{stats.open_file_count} of the files opened so far"
+        )
+        return graph
 
     def _ask_callers(self, graph: lithograph.Graph) -> None:
         self._title(f"Who calls {_CALLEE}?")
@@ -176,13 +221,13 @@ class Demo:
         with graph:
             stats = graph.stats()
             self._line(
-                f"opened again in {seconds:.2f} s, {log_size / 2**20:.1f} MiB of log replayed: "
+                f"opened again in {seconds:.2f} s, {human_size(log_size)} of log replayed: "
                 f"{stats.node_count:,} nodes, {stats.edge_count:,} edges"
             )
             for event in events.messages:
                 self._line(f"  the store says: {escape_controls(event)}")
             held, wrong = judge(graph, killing)
-            wrong += map(str, graph.verify())
+            wrong += map(str, graph.verify(deep=True))
         if wrong:
             raise DemoError("; ".join(wrong[:10]))
         self._check(f"every acknowledged commit is there: 1 to {killing.acknowledged}")
@@ -193,21 +238,21 @@ class Demo:
             else "no gap, and nothing behind the last one"
         )
         self._check("each commit is whole: two nodes and the edge between them")
-        self._check("verify() finds nothing wrong in any file")
+        self._check("verify(deep=True) finds nothing wrong in any byte of any file")
 
     def _invite(self) -> None:
         self._title("Look around yourself")
         tool = Path(sys.executable).with_name("segtool")
         on_path = shutil.which("segtool")
         name = "segtool" if on_path and Path(on_path) == tool else _short(tool)
-        log = min(Path(self._store, "wal").iterdir(), default=Path("wal"))
+        segment = min(Path(self._store, "partitions").glob("*/*.seg"), default=Path(self._store))
         self._line(f"  export LITHOGRAPH_STORE={shlex.quote(self._store)}")
         for command in (
             "info",
             f"get {_BLAST_CENTER}",
             f"neighbors {_CALLEE} --direction in --type calls --limit 10",
             "neighbors json --type contains --json",
-            f"dump wal/{log.name} | head -40",
+            f"dump {segment.relative_to(self._store)} | head -60",
         ):
             self._line(f"  {shlex.quote(name)} {command}")
 
@@ -229,6 +274,10 @@ class Demo:
     def _kinds(self, kinds: Iterable[str]) -> None:
         for kind, count in Counter(kinds).most_common():
             self._line(f"{count:>19,} {kind}")
+
+
+def _file_size(stats: lithograph.Stats) -> int:
+    return sum(size for _, _, size in size_rows(stats))
 
 
 class _Events(logging.Handler):

@@ -8,10 +8,20 @@ from typing import Final
 
 import lithograph
 from lithograph.errors import InvalidArgumentError, LithographError, StoreNotFoundError
-from lithograph.formats.file_names import DIRECTORIES, is_store_file
+from lithograph.formats.file_names import (
+    DIRECTORIES,
+    NAMES_DIRECTORY,
+    PARTITIONS_DIRECTORY,
+    PINS_DIRECTORY,
+    is_partition,
+    is_store_file,
+)
 
 MARKER: Final = "lithograph demo"
 """Name and type of the node that says: the demo made this store, and may remove it."""
+
+
+_DIRECTORIES: Final = (*DIRECTORIES, PINS_DIRECTORY, NAMES_DIRECTORY, PARTITIONS_DIRECTORY)
 
 
 class NotOursError(LithographError):
@@ -69,6 +79,12 @@ def _strangers(directory: Path) -> list[str]:
     return [
         name
         for entry in sorted(directory.rglob("*"))
-        if (name := entry.relative_to(directory).as_posix()) not in DIRECTORIES
-        and not (is_store_file(name) and entry.is_file())
+        if not _is_ours(entry, name := entry.relative_to(directory).as_posix())
     ]
+
+
+def _is_ours(entry: Path, name: str) -> bool:
+    if entry.is_symlink() or not entry.is_dir():
+        return is_store_file(name) and entry.is_file()
+    parent, _, last = name.rpartition("/")
+    return name in _DIRECTORIES or (parent == PARTITIONS_DIRECTORY and is_partition(last))

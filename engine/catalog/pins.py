@@ -12,6 +12,7 @@ that nothing is removed under a reader, both sides keep an order:
 from __future__ import annotations
 
 import contextlib
+import errno
 
 from lithograph.environment import Environment
 from lithograph.errors import CorruptionError, StorageError
@@ -29,6 +30,7 @@ class Pin:
         self._lock = lock
         self._file = file
         self._process = process
+        self._is_written = False
 
     @classmethod
     def take(cls, files: Files, environment: Environment, generation: int, sequence: int) -> Pin:
@@ -73,8 +75,18 @@ class Pin:
         return pin
 
     def update(self, generation: int, sequence: int) -> None:
-        """Pin something else from now on; if that fails, everything or what was pinned before."""
-        self._file.write_at(0, PinState(generation, sequence, self._process).encode())
+        """Pin something else from now on; if that fails, everything or what was pinned before.
+
+        On a full disk the first write fails, and goes on failing: a pin without bytes pins
+        everything, which is safe, so that the store can be opened and read.
+        """
+        try:
+            self._file.write_at(0, PinState(generation, sequence, self._process).encode())
+        except StorageError as error:
+            if self._is_written or not _is_full(error):
+                raise
+        else:
+            self._is_written = True
 
     def release(self) -> None:
         """Pin nothing any more."""
@@ -85,6 +97,11 @@ class Pin:
         finally:
             self._file.close()
             self._lock.close()
+
+
+def _is_full(error: StorageError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def read_pins(files: Files) -> list[PinState]:

@@ -68,7 +68,7 @@ def is_unfinished(files: Files) -> bool:
 
 
 def create_store(files: Files, environment: Environment) -> None:
-    """Make the files of an empty store; the caller is alone with the directory.
+    """Make the files of an empty store; the caller is alone with the directory, and recovers next.
 
     Raises
     ------
@@ -92,9 +92,9 @@ def create_store(files: Files, environment: Environment) -> None:
     digest = write_manifest(files, store_uuid, number, manifest)
     # The directories must be found before CURRENT names what is in them.
     files.sync_directory("")
+    # What is left, CURRENT's own entry and that of the store, is for the recovery that follows: it
+    # must do that anyway, since a creation can die here.
     create_current(files, CurrentSlot(store_uuid, 1, 1, number, digest, log.number, WAL_START))
-    files.sync_directory("")
-    files.sync_directory("..")
 
 
 def prepare_locks(files: Files) -> None:

@@ -15,7 +15,7 @@ from lithograph.catalog.manifest_file import read_manifest, read_manifest_file
 from lithograph.environment import Environment
 from lithograph.errors import CorruptionError
 from lithograph.files import Files
-from lithograph.formats.current import CurrentSlot
+from lithograph.formats.current import SLOT_COUNT, CurrentSlot
 from lithograph.formats.file_names import CURRENT
 from lithograph.formats.manifest import Manifest
 from lithograph.maintenance.orphans import remove_orphans
@@ -86,6 +86,10 @@ def recover(
     """
     found = read_store(files, writable=True)
     end, current, log, position = found.end, found.current, found.log, found.end.position
+    if current.turn <= SLOT_COUNT:
+        # Nobody has recovered the store yet: its creation, which wrote both slots, ends here.
+        files.sync_directory("")
+        files.sync_directory("..")
     if end.copies or end.tail_size:
         _log.warning(
             "%s: recovered; commits kept that nobody knew to be synced: %d; torn bytes cut: %d",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from lithograph.errors import CorruptionError
@@ -38,6 +39,7 @@ from lithograph.segments.sealed_file import SealedFile
 from lithograph.segments.stored import Stored
 
 ID_SIZE: Final = 8
+_U64: Final = struct.Struct("<Q")
 
 Identity = tuple[FileKind, int]
 """Kind and number of a file: with an offset, the key of a block in the cache."""
@@ -58,6 +60,10 @@ class Block(NamedTuple):
     def part(self, position: int) -> Stored:
         """Return the bytes of a record; what is out of line is not followed."""
         return self.body.part(self.heads.offsets[position], self.heads.size(position))
+
+
+_FIRST_IDS_KEPT_SIZE: Final = 64 * 1024
+"""Bytes of a directory of a sparse table that is kept in memory: all but those of large merges."""
 
 
 class TableReader:
@@ -282,6 +288,7 @@ class SparseTable(RecordTable):
     ) -> None:
         super().__init__(file, identity, blocks, directory, row, block_count_max, cache, dictionary)
         self._filter: FilterReader | None = None
+        self._starts: list[int] | None = None
         if (filter_.size == 0) != (self.block_count == 0) or filter_.size % FILTER_BLOCK_SIZE:
             raise self.wrong(f"a filter of {filter_.size} bytes for {self.block_count} blocks")
         if filter_.size:
@@ -322,8 +329,18 @@ class SparseTable(RecordTable):
     def first_block(self, start: int) -> int:
         return max(self._bisect(start), 0)
 
+    def _first_ids(self) -> Sequence[int]:
+        """Return the first id of each block, read once: a small directory is searched in memory."""
+        if self._starts is None:
+            rows = self.file.read(self._directory.offset, self._directory.size)
+            columns = [value for (value,) in _U64.iter_unpack(rows)]
+            self._starts = columns[:: self._row.size // ID_SIZE]
+        return self._starts
+
     def _bisect(self, node_id: int) -> int:
         """Return the last block that does not begin above an id; -1 if there is none."""
+        if self._directory.size <= _FIRST_IDS_KEPT_SIZE:
+            return bisect_right(self._first_ids(), node_id) - 1
         low, high = 0, self.block_count
         # Invariant: blocks below `low` begin at or below the id, blocks from `high` on above it.
         while low < high:

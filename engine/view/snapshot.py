@@ -121,8 +121,10 @@ class Snapshot(Reads):
         try:
             self._check_graph()
         except ClosedError:
-            return  # The store keeps nothing for it any more, or belongs to another process.
-        self._snapshots.let_go(self._fixed.sequence)
+            # Another handle may go on with the store; or it belongs to another process by now.
+            self._snapshots.forsake(self._fixed.sequence)
+        else:
+            self._snapshots.let_go(self._fixed.sequence)
 
     def __enter__(self) -> Snapshot:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ from lithograph.environment import Environment
 from lithograph.files import Files
 from lithograph.graph.engine import open_engine
 from lithograph.graph.graph import Graph
+from lithograph.maintenance.caretaker import Caretaker
 from lithograph.options import Options, Tuning
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
-from lithograph.tools.testing.simulated_files import SimulatedFiles
+from lithograph.tools.testing.simulated_files import ProcessKilled, SimulatedFiles
 from lithograph.view.reads import Reads
 from lithograph.view.snapshot import Snapshot
 
@@ -169,6 +171,8 @@ class Machine:
         assert self.files is not None
         self._snapshots.clear()
         self.files.kill()
+        if self.graph is not None:
+            _stop(self.graph._engine.caretaker)
         self.graph = None
 
     def _note(self, *, synced: bool = False) -> None:
@@ -182,3 +186,12 @@ class Machine:
     def _acknowledge(self, synced: bool) -> None:
         if synced or self.setup.durability == "full":
             self.acknowledged = max(self.acknowledged, self.published)
+
+
+def _stop(caretaker: Caretaker) -> None:
+    """End work that a dead process has begun: it can clean up nothing any more."""
+    compaction = caretaker._compaction
+    for steps in (caretaker._flush, None if compaction is None else compaction.steps):
+        if steps is not None:
+            with contextlib.suppress(ProcessKilled):
+                steps.close()
