@@ -18,7 +18,7 @@ from lithograph.errors import (
 from lithograph.tools.testing.machine import Contents, contents_of
 from lithograph.tools.testing.samples import write_sample
 
-HARMLESS = ("shared.map", "locks/open", "locks/commit", "locks/publish")
+HARMLESS = ("shared.map", *(f"locks/{name}" for name in "open commit publish flush compact".split()))
 """Rewritten by whoever is alone; nothing in them counts for a store that is closed."""
 
 

@@ -30,6 +30,8 @@ from lithograph.files import OsFiles
 from lithograph.formats.moment import decode_moment
 from lithograph.formats.pin import NO_SEQUENCE
 from lithograph.graph.engine import Engine
+from lithograph.maintenance.compaction import merge_of_runs
+from lithograph.maintenance.compaction_plan import RunMerge
 from lithograph.maintenance.creation import prepare_locks
 from lithograph.options import Options, Tuning
 
@@ -183,8 +185,9 @@ def test_what_is_no_commit_and_no_time_is_an_invalid_argument(machine: Machine, 
     g = machine.open()
     write_years(machine, g)
 
-    with pytest.raises(InvalidArgumentError, match="as_of"):
+    with pytest.raises(InvalidArgumentError, match="as_of") as caught:
         g.as_of(when)
+    assert "floor" not in str(caught.value)
     assert g._engine.journal.hold.oldest_sequence() == NO_SEQUENCE
 
 
@@ -257,7 +260,9 @@ def test_other_processes_keep_what_a_snapshot_sees(machine: Machine) -> None:
             write_years(machine, ours)
             ours.compact()
             assert picture(theirs) == picture(ours)
+            manifest = ours._engine.journal.stack.generation.manifest
 
+            assert manifest.floor_sequence <= older.sequence
             assert picture(snapshot) == before
             assert picture(older) == long_before
     assert min(pin.sequence for pin in read_pins(theirs._engine.files)) == NO_SEQUENCE
@@ -374,6 +379,7 @@ def test_history_tells_all_that_a_name_was(machine: Machine) -> None:
     ]
     assert told(g) == expected
     assert told(g.as_of(4)) == expected[:3]
+    assert told(g.as_of(3)) == expected[:2]
     g.checkpoint()
     assert told(g) == expected
     g.compact()
@@ -431,6 +437,33 @@ def test_history_begins_with_what_was_at_the_floor(machine: Machine) -> None:
         g.history("gone")
     numbers = [(c.sequence, c.node and c.node.properties["number"]) for c in g.history("hub")]
     assert numbers == [(sequence, sequence - 5) for sequence in range(floor, 45)]
+
+
+def test_history_is_cut_at_the_floor_where_older_versions_are_still_there(
+    machine: Machine,
+) -> None:
+    g = machine.open(history=timedelta(0), memtable=2**20)
+    g.put_node("gone")
+    g.put_node("still")
+    g.delete_node("gone")
+    g.put_node("still", type="T")
+    g.put_node("still", type="U")
+    for name in ("b", "c", "d"):
+        g.checkpoint()
+        g.put_node(name)
+    g.checkpoint()
+    store = g._engine.store
+    manifest = store.journal.stack.generation.manifest
+    merge = merge_of_runs(store, manifest, RunMerge(1, len(manifest.runs), "major"))
+    assert [node.type for change in g.history("still") if (node := change.node)] == ["", "T", "U"]
+    assert flat(g.history("gone")) == [(1, "gone", True), (3, "gone", False)]
+    for _ in merge.steps:
+        """Only names are merged: what segments hold is as it was."""
+
+    assert store.journal.stack.generation.manifest.floor_sequence == 8
+    assert [(c.sequence, c.node and c.node.type) for c in g.history("still")] == [(5, "U")]
+    with pytest.raises(NodeNotFoundError):
+        g.history("gone")
 
 
 # changes ------------------------------------------------------------------------------------------

@@ -39,6 +39,15 @@ from lithograph.segments.segment_reader import (
     decode_node_versions,
 )
 from lithograph.tools.annotation import Note, Part
+from lithograph.tools.record_values import (
+    ShowRecord,
+    show_bytes,
+    show_list,
+    show_version,
+    show_versions,
+    version_value,
+    versions_value,
+)
 from lithograph.tools.regular_file import RegularFile
 from lithograph.tools.sealed_annotation import (
     Checks,
@@ -47,17 +56,7 @@ from lithograph.tools.sealed_annotation import (
     annotate_sealed,
     open_sealed,
 )
-from lithograph.tools.table_annotation import (
-    ShowRecord,
-    TableNotes,
-    annotate_commits,
-    show_bytes,
-    show_list,
-    show_version,
-    show_versions,
-    version_value,
-    versions_value,
-)
+from lithograph.tools.table_annotation import TableNotes, annotate_commits
 
 _CACHE_SIZE: Final = 2**20
 

@@ -2,120 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 from lithograph.errors import CorruptionError
-from lithograph.formats.adjacency_group import Mark
-from lithograph.formats.adjacency_list import decode_edge_count, decode_list
 from lithograph.formats.commit_block import COMMIT_ROW
 from lithograph.formats.cursor import Cursor
-from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.envelope import HEAD_SIZE_MAX, RAW, ZSTANDARD, decode_head
 from lithograph.formats.layout import Described, Layout
-from lithograph.formats.node_patch import NodePatch
-from lithograph.formats.properties import decode_properties
 from lithograph.formats.segment_footer import Section, SegmentFooter
 from lithograph.formats.segment_shape import ON_DISK, SegmentShape
 from lithograph.formats.split_block_filter import FILTER_BLOCK_SIZE
-from lithograph.formats.table_block import INDEXED, OUT_OF_LINE, PURE
+from lithograph.formats.table_block import OUT_OF_LINE
 from lithograph.formats.table_directory import DENSE_ROW
 from lithograph.formats.version_record import CommitSpan
 from lithograph.segments.commit_reader import CommitReader
 from lithograph.segments.edge_reader import EdgeReader
 from lithograph.segments.sealed_file import SealedFile
 from lithograph.segments.table_reader import Block, RecordTable
-from lithograph.segments.version import EdgeVersion, NodeVersion
 from lithograph.tools.annotation import Note, Part, damage, shown_time
+from lithograph.tools.record_values import ShowList, ShowRecord, Value
 from lithograph.tools.sealed_annotation import Selection, moved, section_part
 
-_LIST_SIZE_MAX: Final = 64 * 1024
-_EDGES_SHOWN_MAX: Final = 64
-_BYTES_SHOWN_MAX: Final = 64
-_TIMES: Final = ("created_at", "valid_from", "valid_to")
-
-Value = tuple[Any, str]
-"""What a record holds, as JSON can hold it, and what is to be said of it."""
-
-ShowRecord = Callable[[bytes], Value]
-ShowList = Callable[[bytes, int], Value]
 ShowEdges = Callable[[int, int], list[Value]]
 """Returns what there is of so many edges from a position on, each with its sequence."""
-
-Version = NodeVersion | EdgeVersion
-
-
-# Records ------------------------------------------------------------------------------------------
-
-
-def show_version(decode: Callable[[bytes], NodeVersion]) -> ShowRecord:
-    """Return what shows a record of one version."""
-    return lambda data: version_value(decode(data))
-
-
-def show_versions(decode: Callable[[bytes], list[NodeVersion]]) -> ShowRecord:
-    """Return what shows a record of several, oldest first."""
-    return lambda data: versions_value(decode(data))
-
-
-def show_bytes(data: bytes) -> Value:
-    """Show a record that cannot be read for want of something else."""
-    return data[:_BYTES_SHOWN_MAX].hex(), f"{len(data):,} bytes"
-
-
-def show_list(data: bytes, flags: int) -> Value:
-    """Show an adjacency list: [type code, neighbor, key, mark], without what is the usual."""
-    words = [word for flag, word in ((PURE, "pure"), (INDEXED, "indexed")) if flags & flag]
-    if len(data) > _LIST_SIZE_MAX and flags & INDEXED:
-        count = decode_edge_count(data[:8], len(data))
-        return f"{count:,} edges", ", ".join(words)
-    edges, marks = decode_list(data, flags, ON_DISK.group_edges)
-    shown = [
-        [code, neighbor, *([key] if key or mark != Mark.MADE else []), *_mark(mark)]
-        for (code, neighbor, key), mark in zip(edges, marks, strict=True)
-    ][:_EDGES_SHOWN_MAX]
-    more = f"the first {len(shown)} of " if len(shown) < len(edges) else ""
-    plural = "s" if len(edges) != 1 else ""
-    return shown, ", ".join([f"{more}{len(edges):,} edge{plural}", *words])
-
-
-def _mark(mark: Mark) -> list[str]:
-    return [] if mark == Mark.MADE else [Mark(mark).name.lower()]
-
-
-def versions_value(versions: Sequence[Version]) -> Value:
-    """Return versions of a history, oldest first."""
-    plural = "s" if len(versions) != 1 else ""
-    return [_fields(version) for version in versions], f"{len(versions)} version{plural}"
-
-
-def version_value(version: Version) -> Value:
-    """Return an end state."""
-    if version.change is None:
-        return _fields(version), "ended"
-    return _fields(version), "a full version" if version.full else "a change of an older one"
-
-
-def _fields(version: Version) -> dict[str, Any]:
-    shown: dict[str, Any] = {"sequence": version.sequence, "time": shown_time(version.time)}
-    if version.full and version.born_sequence != version.sequence:
-        shown["born_sequence"] = version.born_sequence
-    return shown | (_patch(version.change) if version.change is not None else {"ended": True})
-
-
-def _patch(patch: NodePatch | EdgePatch) -> dict[str, Any]:
-    return {
-        name: _field(name, value) for name, value in patch._asdict().items() if value is not None
-    }
-
-
-def _field(name: str, value: Any) -> Any:
-    if name in _TIMES:
-        return shown_time(value)
-    return decode_properties(value) if isinstance(value, bytes) else value
-
-
-# Tables -------------------------------------------------------------------------------------------
 
 
 class TableNotes:

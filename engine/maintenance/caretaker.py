@@ -142,10 +142,7 @@ class Caretaker:
             total = done + sum(merge.size_bytes for merge in merges)
             for merge in merges[1:]:
                 merge.steps.close()
-            with self._working:
-                for _ in merges[0].steps:
-                    if self._stopping:
-                        raise ClosedError("the store was closed while it was compacted")
+            self._work_at(merges[0].steps)
             done += merges[0].size_bytes
             if progress is not None:
                 progress(done, total)
@@ -195,6 +192,20 @@ class Caretaker:
                 self.failure = error
             raise
         return True
+
+    def _work_at(self, steps: Generator[None, None, None]) -> None:
+        """Do all steps in this thread; flushes that come due go first, so that no commit waits."""
+        try:
+            while True:
+                with self._working:
+                    if self._stopping:
+                        raise ClosedError("the store was closed while it was compacted")
+                    if not self._step_flush():
+                        next(steps)
+        except StopIteration:
+            return
+        finally:
+            steps.close()
 
     def _may_flush(self) -> bool:
         """Return whether to begin a flush; wait a little where another process has begun one.

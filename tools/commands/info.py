@@ -70,7 +70,8 @@ def part_rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     last = ""
     for name, value in figures.items():
         part = _PARTS.get(name.partition("_")[0], "graph")
-        shown = f"{value:,} ({human_size(value)})" if "_bytes" in name else value
+        large = "_bytes" in name and value >= 1024
+        shown = f"{value:,} ({human_size(value)})" if large else value
         yield part if part != last else "", name, shown
         last = part
 

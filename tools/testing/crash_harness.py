@@ -53,7 +53,7 @@ def run_history(
     steps: Sequence[Step],
     seed: int,
     tally: Tally,
-    setup: Setup = Setup(),
+    setup: Setup,
     *,
     states_per_operation: int = 6,
     ignores_sync: Callable[[str, str], bool] | None = None,

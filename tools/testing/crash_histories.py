@@ -1,4 +1,4 @@
-"""Random histories of a small store: writes, flushes, merges, jumps of the clock, ends of processes.
+"""Random histories of a small store: writes, flushes, merges, clock jumps, ends of processes.
 
 A history is a list of steps for a `Machine`. It is played many times over, so a step holds all its
 choices already.

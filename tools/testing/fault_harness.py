@@ -76,7 +76,7 @@ def run_faults(
     steps: Sequence[Step],
     seed: int,
     tally: FaultTally,
-    setup: Setup = Setup(),
+    setup: Setup,
     *,
     share: float,
     kinds: Sequence[str] = WRITING,
