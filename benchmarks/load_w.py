@@ -57,7 +57,8 @@ class Written:
             for run in manifest.runs:
                 if run.number not in self._seen:
                     self.entries["run"] += run.entry_count
-            self._seen |= {entry.number for entry in (*manifest.segments, *manifest.runs)}
+            self._seen |= {entry.number for entry in manifest.segments}
+            self._seen |= {entry.number for entry in manifest.runs}
 
 
 class CountedFile:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STATES, FORGED, KILLS = 20_000, 50_000, 500
+STATES, FORGED, KILLS = 200_000, 50_000, 500
 
 
 def _python(*arguments: str, fuzz: bool = False) -> int:

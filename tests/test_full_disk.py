@@ -18,7 +18,13 @@ import pytest
 
 import lithograph
 from lithograph import FailedStateError, StorageError
+from lithograph.environment import Environment
+from lithograph.files import OsFiles
+from lithograph.graph.engine import open_engine
+from lithograph.graph.graph import Graph
+from lithograph.options import Options, Tuning
 from lithograph.tools.testing.child_process import ChildError, ChildProcess
+from lithograph.tools.testing.leftovers import leftovers
 
 DISK_SIZE = 1 << 20
 BIG = ["x" * 300_000]
@@ -173,6 +179,99 @@ def test_a_full_disk_can_be_read_and_creates_nothing(disk: Path) -> None:
     filler.unlink()
     with lithograph.open(disk / "second.graph", mode="x") as g:
         g.put_node("a")
+
+
+def opened(path: Path, *, background: bool, memtable_size_max: int = 2**20) -> Graph:
+    """Open a store whose memtable takes little."""
+    tuning = Tuning(
+        background=background, compaction=False, memtable_size_bytes_max=memtable_size_max
+    )
+    files = OsFiles.create_root(str(path))
+    return Graph(open_engine(files, Environment(), Options(tuning=tuning)), writable=True)
+
+
+def unnamed(graph: Graph) -> list[str]:
+    return leftovers(graph._engine.files)
+
+
+def test_a_flush_on_a_full_disk_leaves_nothing_and_is_done_when_there_is_room(disk: Path) -> None:
+    path = disk / "full.graph"
+    graph = opened(path, background=False)
+    for number in range(40):
+        graph.put_node(f"n{number}", observations=["x" * 5000])
+    filler = fill(disk)
+    for _ in range(3):
+        assert_no_room(graph.checkpoint)
+        assert (graph.node_count, len(list(graph.nodes())), graph.verify()) == (40, 40, [])
+    assert list(path.glob("partitions/*/*")) == list(path.glob("names/*")) == []
+    filler.unlink()
+
+    graph.put_node("healed")
+    graph.checkpoint()
+    assert (graph.node_count, graph.stats().segment_count, graph.verify(deep=True)) == (41, 1, [])
+    assert unnamed(graph) == []
+    graph._engine.close()
+
+
+@pytest.mark.parametrize("background", [False, True], ids=["inline", "thread"])
+def test_commits_wait_for_room_to_flush_and_go_on_by_themselves(
+    disk: Path, background: bool
+) -> None:
+    """Memory does not grow without bound: when a second memtable is full, commits fail."""
+    path = disk / "full.graph"
+    graph = opened(path, background=background, memtable_size_max=50_000)
+    graph.put_node("first")
+    filler = fill(disk)
+    with filler.open("r+b") as file:
+        file.truncate(filler.stat().st_size - 300_000)
+    acknowledged = 0
+    with pytest.raises(StorageError) as caught:
+        while acknowledged < 1000:
+            graph.put_node(f"n{acknowledged}", observations=["x" * 5000])
+            acknowledged += 1
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.ENOSPC
+    assert graph.stats().memtable_size_bytes + graph.stats().frozen_size_bytes < 150_000
+    assert {node.name for node in graph.nodes()} == {
+        "first",
+        *(f"n{i}" for i in range(acknowledged)),
+    }
+    filler.unlink()
+
+    graph.put_node("healed")
+    graph.checkpoint()
+    assert (graph.node_count, graph.verify(deep=True)) == (acknowledged + 2, [])
+    graph._engine.close()
+    graph = opened(path, background=False)
+    assert (graph.node_count, unnamed(graph)) == (acknowledged + 2, [])
+    graph._engine.close()
+
+
+def test_a_merge_without_room_says_so_first_and_is_done_when_there_is_room(disk: Path) -> None:
+    path = disk / "full.graph"
+    graph = opened(path, background=False)
+    for half in range(2):
+        for number in range(20):
+            text = f"{half}{number}" * 2000
+            graph.put_node(f"n{number}", observations=[text])
+        graph.checkpoint()
+    before = sorted(path.glob("*/*/*"))
+    filler = fill(disk)
+    with pytest.raises(StorageError, match="needs .* bytes"):
+        graph.compact()
+    # Enough by what the disk says at first, not by what is left when it comes to writing.
+    with filler.open("r+b") as file:
+        file.truncate(max(0, filler.stat().st_size - 120_000))
+    graph._engine.files.free_bytes = lambda: 2**40  # type: ignore[method-assign]
+    assert_no_room(graph.compact)
+    assert sorted(path.glob("*/*/*")) == before
+    assert (graph.node_count, graph.verify(deep=True)) == (20, [])
+    filler.unlink()
+
+    graph.compact()
+    assert (graph.stats().segment_count, graph.stats().run_count) == (1, 1)
+    assert (graph.verify(deep=True), unnamed(graph)) == ([], [])
+    graph._engine.close()
 
 
 @pytest.mark.parametrize("durability", ["full", "normal"])

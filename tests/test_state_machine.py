@@ -90,6 +90,8 @@ reads = st.one_of(
     st.tuples(st.just("contains"), names),
     st.tuples(st.just("get_edge"), edge_names),
 )
+lives = st.lists(st.tuples(st.sampled_from(JUMPS), calls), min_size=5, max_size=10)
+"""Jumps of the clock, and a write after each."""
 MOMENTS = frozenset(("created_at", "valid_from", "valid_to"))
 
 
@@ -251,10 +253,11 @@ class GraphMachine(RuleBasedStateMachine):
     @initialize(
         durability=st.sampled_from(("full", "normal", "off")),
         partition=st.sampled_from(("day", "month", "year")),
-        memtable=st.sampled_from((1, 5_000, 2**20)),
+        memtable=st.sampled_from((1, 1, 5_000, 2**20)),
         cache=st.sampled_from((0, 2**20)),
         open_max=st.sampled_from((100, 100, 100, 2)),
-        history=st.sampled_from((None, None, timedelta(0), timedelta(days=60))),
+        history=st.sampled_from((None, timedelta(0), timedelta(days=60))),
+        life=lives,
     )
     def create(
         self,
@@ -264,6 +267,7 @@ class GraphMachine(RuleBasedStateMachine):
         cache: int,
         open_max: int,
         history: timedelta | None,
+        life: list[tuple[int, tuple[Any, ...]]],
     ) -> None:
         self.options = Options(
             durability=durability,
@@ -284,6 +288,7 @@ class GraphMachine(RuleBasedStateMachine):
             self.write("first", ("put_node", name, {"observations": ["x", "y", "x"]}))
         for edge in (("a", "S", "ab", ""), ("ab", "S", "a", ""), ("a", "S", "a", "")):
             self.write("second", ("put_edge", edge, {"created_at": START}, False))
+        self.live_on("first", life)
 
     def start(self, process: str) -> None:
         mode = "r" if process == "reader" else "c"
@@ -324,6 +329,13 @@ class GraphMachine(RuleBasedStateMachine):
     )
     def write_some(self, handle: str, batch: list[tuple[Any, ...]]) -> None:
         for call in batch:
+            self.write(handle, call)
+
+    @rule(handle=st.sampled_from(("first", "second", "third")), life=lives)
+    def live_on(self, handle: str, life: list[tuple[int, tuple[Any, ...]]]) -> None:
+        """Write as time goes by, so that there is a past."""
+        for jump, call in life:
+            self.turn_clock(jump)
             self.write(handle, call)
 
     def write(self, handle: str, call: tuple[Any, ...]) -> None:
@@ -425,6 +437,14 @@ class GraphMachine(RuleBasedStateMachine):
         """Keep a snapshot; the oldest one is dropped, not closed."""
         self.snapshots = [*self.snapshots, (handle, snapshot, then)][-3:]
 
+    @precondition(lambda self: self.snapshots)
+    @rule()
+    def close_snapshots(self) -> None:
+        for _, snapshot, _ in self.snapshots:
+            snapshot.close()
+            assert outcome(lambda s=snapshot: s.node_count) is ClosedError  # type: ignore[misc]
+        self.snapshots = []
+
     @rule(jump=st.sampled_from(JUMPS))
     def turn_clock(self, jump: int) -> None:
         self.now = max(self.now + jump, 1)
@@ -491,19 +511,18 @@ class GraphMachine(RuleBasedStateMachine):
         else:
             snapshot.close()
 
-    @rule(handle=st.sampled_from((*WRITERS, "reader")), name=names)
-    def read_history(self, handle: str, name: str) -> None:
-        graph = self.graphs[handle]
-        expected = self.model.history(name, self.model.sequence, self.floor_of(handle))
-        if expected:
-            assert list(map(comparable, graph.history(name))) == list(map(comparable, expected))
-        else:
-            assert outcome(lambda: graph.history(name)) is NodeNotFoundError
-
     @rule(handle=st.sampled_from((*WRITERS, "reader")), data=st.data())
-    def read_changes(self, handle: str, data: st.DataObject) -> None:
+    def look_back(self, handle: str, data: st.DataObject) -> None:
+        """Read what became of every name, and what a range of commits changed."""
         graph, newest = self.graphs[handle], self.model.sequence
         floor = self.floor_of(handle)
+        for name in NAMES:
+            expected = self.model.history(name, newest, floor)
+            if expected:
+                assert list(map(comparable, graph.history(name))) == list(map(comparable, expected))
+            else:
+                missing = outcome(lambda n=name: graph.history(n))  # type: ignore[misc]
+                assert missing is NodeNotFoundError
         since = data.draw(st.none() | st.integers(0, newest + 2))
         until = data.draw(st.none() | st.integers(0, newest + 2))
         first = floor + 1 if since is None else max(since, 1)
@@ -570,7 +589,7 @@ FUZZ = os.environ.get("LITHOGRAPH_FUZZ") == "1"
 
 TestGraphMachine = GraphMachine.TestCase
 TestGraphMachine.settings = settings(
-    max_examples=600 if FUZZ else 60,
+    max_examples=600 if FUZZ else 70,
     stateful_step_count=60 if FUZZ else 30,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -183,7 +183,7 @@ class Caretaker:
         except StopIteration:
             self._end_flush()
             self.failure = None
-            self._compaction_wanted = True
+            self._compaction_wanted = self._tuning.compaction
             return bool(self._store.journal.stack.frozen)
         except BaseException as error:
             self._end_flush()
@@ -287,7 +287,8 @@ class Caretaker:
             try:
                 with self._working:
                     if not (self._is_crowded() and self._step_compaction()):
-                        self._step_flush() or self._step_compaction()
+                        # A flush that failed waits until somebody wants it again.
+                        (self._flush_wanted and self._step_flush()) or self._step_compaction()
             except StorageError as error:
                 _log.warning("flush or compaction failed and will be tried again: %s", error)
             except LithographError as error:

@@ -61,19 +61,33 @@ def compaction_due(store: OpenStore, broken: set[tuple[int, ...]]) -> Compaction
     """
     manifest = store.journal.stack.generation.manifest
     unit = cast(Unit, store.options.partition)
-    segments = plan_segments(manifest.segments, unit, store.journal.position.commit_time)
-    if segments is None and store.options.history is not None:
-        segments = _plan_forgetting(manifest, unit, floor_of(store)[0])
-    if segments is not None:
+    start = 0
+    while segments := _plan_behind(start, manifest, unit, store.journal.position.commit_time):
         compaction = merge_of_segments(store, manifest, segments)
         if compaction.inputs not in broken:
             return compaction
+        # What is damaged stays as it is; what is newer must not pile up behind it.
+        start = segments.end
+    if start == 0 and store.options.history is not None:
+        segments = _plan_forgetting(manifest, unit, floor_of(store)[0])
+        if segments is not None:
+            compaction = merge_of_segments(store, manifest, segments)
+            if compaction.inputs not in broken:
+                return compaction
     runs = plan_runs(manifest.runs)
     if runs is not None:
         compaction = merge_of_runs(store, manifest, runs)
         if compaction.inputs not in broken:
             return compaction
     return None
+
+
+def _plan_behind(start: int, manifest: Manifest, unit: Unit, now: int) -> SegmentMerge | None:
+    """Return the next merge among the segments from position `start` on."""
+    plan = plan_segments(manifest.segments[start:], unit, now)
+    if plan is None or start == 0:
+        return plan
+    return replace(plan, start=plan.start + start, end=plan.end + start)
 
 
 def _plan_forgetting(manifest: Manifest, unit: Unit, floor: int) -> SegmentMerge | None:

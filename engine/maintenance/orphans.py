@@ -36,13 +36,19 @@ def remove_orphans(
 ) -> None:
     """Remove every file that neither the store nor a reader's pin needs; CURRENT is on the medium.
 
+    Nothing is removed while a file is missing that the store needs: it may stand under another name.
+
     logs : numbers of the logs that count.   Cost: a listing of every directory.
     """
     named = {current.manifest_number: manifest, **_pinned(files, current)}
     needed = {name for kept in named.values() for name in sealed_files(kept)}
     needed |= {manifest_name(number) for number in named}
     needed |= {wal_name(number) for number in (*logs, current.wal_number)}
-    for name in _numbered_files(files):
+    there = _numbered_files(files)
+    if missing := set(sealed_files(manifest)).difference(there):
+        _log.error("%s: missing: %s; nothing is removed", files.root, ", ".join(sorted(missing)))
+        return
+    for name in there:
         if name not in needed:
             try:
                 files.unlink(name)

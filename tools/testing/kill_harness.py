@@ -1,9 +1,10 @@
 """Real SIGKILLs of committing processes at random moments, and what must be true afterwards.
 
-Each round forks one or two children that open the store, commit, switch logs, close and open again,
-and acknowledge every commit on a pipe. They are killed at a random moment; then the store is opened
-again. What must hold: every acknowledged commit is there, at most the commits in flight are there
-besides, each of them whole; `verify` finds nothing; the next commit works.
+Each round forks up to three children that open the store, commit, flush and merge in a thread,
+close and open again, and acknowledge every commit on a pipe. They are killed at a random moment;
+then the store is opened again. What must hold: every acknowledged commit is there, at most the
+commits in flight are there besides, each of them whole; `verify` finds nothing; no file is left
+that is not named; the next commit works.
 
 Commit n puts the nodes "n:0" … "n:4" with a chain of edges through them, deletes those of
 commit n - KEPT, and sets the property "last" of the node "head" to n.
@@ -31,12 +32,13 @@ from lithograph.graph.engine import Engine
 from lithograph.graph.graph import Graph
 from lithograph.maintenance.creation import prepare_locks
 from lithograph.options import Options, Tuning
+from lithograph.tools.testing.leftovers import leftovers
 
 KEPT = 12
 PARTS = 5
 ROUNDS_PER_STORE = 20
 _ACK = struct.Struct("<Q")
-_TUNING = Tuning(wal_size_bytes_max=3000)
+_TUNING = Tuning(wal_size_bytes_max=5000, memtable_size_bytes_max=20_000, close_wal_bytes_max=2000)
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Tally:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Graph]:
-    """Open the store with logs so short that every few commits switch."""
+    """Open the store with so little memory that every few commits flush."""
     files = OsFiles.create_root(str(path))
     prepare_locks(files)
     engine = Engine(files, Environment(), Options(tuning=_TUNING))
@@ -88,8 +90,8 @@ def run_child(path: Path, pipe: int, seed: int) -> None:
             os.write(pipe, _ACK.pack(0))
             for _ in range(chance.randrange(1, 12)):
                 os.write(pipe, _ACK.pack(commit_next(graph)))
-                if chance.random() < 0.05:
-                    graph.checkpoint()
+                if chance.random() < 0.1:
+                    chance.choice((graph.checkpoint, graph.compact))()
 
 
 def start_child(path: Path, seed: int) -> tuple[int, int]:
@@ -124,6 +126,7 @@ def check(path: Path, acknowledged: int, in_flight: int) -> list[str]:
     """Return what is wrong with the store after a kill, and make one more commit."""
     wrong: list[str] = []
     with opened(path) as graph:
+        wrong += leftovers(graph._engine.files)
         head = graph.get_node("head")
         last = 0 if head is None else head.properties["last"]
         if not acknowledged <= last <= acknowledged + in_flight:
@@ -142,7 +145,7 @@ def check(path: Path, acknowledged: int, in_flight: int) -> list[str]:
         backward = {(end, name) for name in found for end in graph.neighbors(name, "in")}
         if backward != edges or graph.edge_count != len(edges) or graph.node_count < len(found):
             wrong.append("the two directions or the counts disagree")
-        wrong += [f"verify: {finding}" for finding in graph.verify()]
+        wrong += [f"verify: {finding}" for finding in graph.verify(deep=True)]
         if not wrong and commit_next(graph) != last + 1:
             wrong.append("the next commit is not the next one")
     return wrong
@@ -158,12 +161,12 @@ def run(count: int, seed: int) -> Tally:
         for _ in range(ROUNDS_PER_STORE):
             children = [
                 start_child(path / "store", chance.getrandbits(32))
-                for _ in range(chance.choice((1, 1, 2)))
+                for _ in range(chance.choice((1, 1, 2, 3)))
             ]
             written: list[int] = []
             for child in children:
                 # Sometimes within an opening, mostly among the commits.
-                time.sleep(chance.choice((0.008, 0.1, 0.1)) * chance.random())
+                time.sleep(chance.choice((0.008, 0.1, 0.4)) * chance.random())
                 numbers = kill_child(*child)
                 tally.kills += 1
                 tally.while_opening += not numbers
