@@ -133,8 +133,7 @@ def test_relative_versions_without_a_base_keep_the_newest_in_history() -> None:
 
 @pytest.mark.parametrize("fold", [fold_node_versions, fold_edge_versions])
 def test_a_change_of_what_was_ended_is_corruption(fold: Any) -> None:
-    kind, patch = (
-        (NodeVersion, NodePatch()) if fold is fold_node_versions else (EdgeVersion, EdgePatch())
-    )
+    kind: Any = NodeVersion if fold is fold_node_versions else EdgeVersion
+    patch = NodePatch() if fold is fold_node_versions else EdgePatch()
     with pytest.raises(CorruptionError, match="what commit 1 ended"):
         fold([kind(1, 1, None, False), kind(2, 2, patch, False)])

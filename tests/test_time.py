@@ -453,8 +453,9 @@ def test_history_is_cut_at_the_floor_where_older_versions_are_still_there(
         g.put_node(name)
     g.checkpoint()
     store = g._engine.store
-    manifest = store.journal.stack.generation.manifest
-    merge = merge_of_runs(store, manifest, RunMerge(1, len(manifest.runs), "major"))
+    generation = store.journal.stack.generation
+    merge = merge_of_runs(store, generation, RunMerge(1, len(generation.manifest.runs), "major"))
+    del generation
     assert [node.type for change in g.history("still") if (node := change.node)] == ["", "T", "U"]
     assert flat(g.history("gone")) == [(1, "gone", True), (3, "gone", False)]
     for _ in merge.steps:

@@ -103,8 +103,8 @@ class LazySegment:
             return self.entry.last_sequence
         return self._open().sequence_at(time) if self.entry.first_time <= time else None
 
-    def node_sequences(self, node_id: int) -> list[int]:
-        return self._open().node_sequences(node_id) if node_id < self.entry.end_id else []
+    def all_node_versions(self, node_id: int) -> list[NodeVersion]:
+        return self._open().all_node_versions(node_id) if node_id < self.entry.end_id else []
 
     def changes(self, first: int, last: int) -> Iterator[Change]:
         if first <= self.entry.last_sequence and last >= self.first_sequence:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar, cast
 
+from lithograph.catalog.generation import Generation
 from lithograph.catalog.partition import Unit, covering
 from lithograph.catalog.pins import read_pins
 from lithograph.errors import StorageError
@@ -59,11 +60,12 @@ def compaction_due(store: OpenStore, broken: set[tuple[int, ...]]) -> Compaction
 
     broken : inputs of merges that found damage: these wait until somebody repairs the store.
     """
-    manifest = store.journal.stack.generation.manifest
+    generation = store.journal.stack.generation
+    manifest = generation.manifest
     unit = cast(Unit, store.options.partition)
     start = 0
     while segments := _plan_behind(start, manifest, unit, store.journal.position.commit_time):
-        compaction = merge_of_segments(store, manifest, segments)
+        compaction = merge_of_segments(store, generation, segments)
         if compaction.inputs not in broken:
             return compaction
         # What is damaged stays as it is; what is newer must not pile up behind it.
@@ -71,12 +73,12 @@ def compaction_due(store: OpenStore, broken: set[tuple[int, ...]]) -> Compaction
     if start == 0 and store.options.history is not None:
         segments = _plan_forgetting(manifest, unit, floor_of(store)[0])
         if segments is not None:
-            compaction = merge_of_segments(store, manifest, segments)
+            compaction = merge_of_segments(store, generation, segments)
             if compaction.inputs not in broken:
                 return compaction
     runs = plan_runs(manifest.runs)
     if runs is not None:
-        compaction = merge_of_runs(store, manifest, runs)
+        compaction = merge_of_runs(store, generation, runs)
         if compaction.inputs not in broken:
             return compaction
     return None
@@ -109,34 +111,36 @@ def _plan_forgetting(manifest: Manifest, unit: Unit, floor: int) -> SegmentMerge
 
 def major_compaction(store: OpenStore) -> list[Compaction]:
     """Return the merges that leave one segment and one run; [] where that is so already."""
-    manifest = store.journal.stack.generation.manifest
+    generation = store.journal.stack.generation
+    manifest = generation.manifest
     unit = cast(Unit, store.options.partition)
     segments, runs = plan_major(manifest.segments, manifest.runs, unit)
     if segments is None:
         segments = _plan_forgetting(manifest, unit, floor_of(store)[0])
     found = []
     if segments is not None:
-        found.append(merge_of_segments(store, manifest, segments))
+        found.append(merge_of_segments(store, generation, segments))
     if runs is not None:
-        found.append(merge_of_runs(store, manifest, runs))
+        found.append(merge_of_runs(store, generation, runs))
     return found
 
 
-def merge_of_segments(store: OpenStore, manifest: Manifest, plan: SegmentMerge) -> Compaction:
+def merge_of_segments(store: OpenStore, generation: Generation, plan: SegmentMerge) -> Compaction:
     """Return the merge of the segments that the plan names."""
-    inputs = manifest.segments[plan.start : plan.end]
+    inputs = generation.manifest.segments[plan.start : plan.end]
     size = sum(entry.size + entry.history_size for entry in inputs)
-    return Compaction(_numbers(inputs), size, _merge_segments(store, inputs, plan))
+    return Compaction(_numbers(inputs), size, _merge_segments(store, generation, plan))
 
 
-def merge_of_runs(store: OpenStore, manifest: Manifest, plan: RunMerge) -> Compaction:
+def merge_of_runs(store: OpenStore, generation: Generation, plan: RunMerge) -> Compaction:
     """Return the merge of the runs that the plan names."""
-    inputs = manifest.runs[plan.start : plan.end]
+    inputs = generation.manifest.runs[plan.start : plan.end]
     size = sum(entry.size for entry in inputs)
-    return Compaction(_numbers(inputs), size, _merge_runs(store, inputs, oldest=plan.start == 0))
+    return Compaction(_numbers(inputs), size, _merge_runs(store, generation, plan))
 
 
-def _merge_segments(store: OpenStore, inputs: Sequence[SegmentEntry], plan: SegmentMerge) -> Steps:
+def _merge_segments(store: OpenStore, generation: Generation, plan: SegmentMerge) -> Steps:
+    inputs = generation.manifest.segments[plan.start : plan.end]
     check_room(store, sum(entry.size + entry.history_size for entry in inputs))
     floor, floor_time = floor_of(store)
     store_uuid = store.journal.store_uuid
@@ -144,6 +148,8 @@ def _merge_segments(store: OpenStore, inputs: Sequence[SegmentEntry], plan: Segm
         StoredSlice(store.shelf.segment(entry, store_uuid), store.shelf.history(entry, store_uuid))
         for entry in inputs
     ]
+    # Up to here it was held: other processes may have merged the inputs, and would remove them.
+    del generation
 
     def newest_edge(source: int, adjacent: tuple[int, int, str]) -> int:
         return max(part.newest_edge(source, adjacent) for part in parts)
@@ -161,14 +167,17 @@ def _merge_segments(store: OpenStore, inputs: Sequence[SegmentEntry], plan: Segm
     yield from _install(store, Output(segments=(segment,)), edit)
 
 
-def _merge_runs(store: OpenStore, inputs: Sequence[RunEntry], *, oldest: bool) -> Steps:
+def _merge_runs(store: OpenStore, generation: Generation, plan: RunMerge) -> Steps:
+    inputs = generation.manifest.runs[plan.start : plan.end]
     check_room(store, sum(entry.size for entry in inputs))
     floor, floor_time = floor_of(store)
     store_uuid = store.journal.store_uuid
     readers = [store.shelf.run(entry, store_uuid) for entry in reversed(inputs)]
+    # As in `_merge_segments`.
+    del generation
     writer = make_run_writer(store, inputs[0].first_sequence, inputs[-1].last_sequence)
     try:
-        yield from merge_runs(readers, writer, floor=floor, oldest=oldest)
+        yield from merge_runs(readers, writer, floor=floor, oldest=plan.start == 0)
         run = finish_run(store, writer)
     except BaseException:
         writer.abandon()

@@ -36,7 +36,7 @@ def remove_orphans(
 ) -> None:
     """Remove every file that neither the store nor a reader's pin needs; CURRENT is on the medium.
 
-    Nothing is removed while a file is missing that the store needs: it may stand under another name.
+    Nothing is removed while a file that the store needs is missing: it may have another name.
 
     logs : numbers of the logs that count.   Cost: a listing of every directory.
     """

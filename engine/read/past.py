@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from lithograph.errors import CorruptionError
 from lithograph.ids import ABSENT
 from lithograph.segments.layer import Change, Layers
+from lithograph.segments.version import NodeVersion
 
 
 def commit_time(layers: Layers, sequence: int) -> int:
@@ -36,14 +37,14 @@ def ids_of_name(layers: Layers, name: str, sequence: int) -> list[int]:
     return sorted({node_id for made, node_id in versions if made <= sequence} - {ABSENT})
 
 
-def node_sequences(layers: Layers, node_id: int, sequence: int) -> list[int]:
-    """Return the commits up to `sequence` that changed a node, ascending."""
-    found: list[int] = []
+def all_node_versions(layers: Layers, node_id: int, sequence: int) -> list[NodeVersion]:
+    """Return what each commit up to `sequence` made of a node, oldest first."""
+    found: list[NodeVersion] = []
     for layer in layers.graph:
-        found[:0] = layer.node_sequences(node_id)
+        found[:0] = layer.all_node_versions(node_id)
         if layer.first_id <= node_id:
             break
-    return [changed for changed in found if changed <= sequence]
+    return [version for version in found if version.sequence <= sequence]
 
 
 def changes(layers: Layers, first: int, last: int) -> Iterator[Change]:

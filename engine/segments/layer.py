@@ -102,8 +102,8 @@ class GraphLayer(Protocol):
     def sequence_at(self, time: int) -> int | None:
         """Return the newest commit here that is not after `time` (µs); None if none is."""
 
-    def node_sequences(self, node_id: int) -> list[int]:
-        """Return the commits of this layer that changed a node, ascending."""
+    def all_node_versions(self, node_id: int) -> list[NodeVersion]:
+        """Return what each commit of this layer made of a node, oldest first."""
 
     def changes(self, first: int, last: int) -> Iterator[Change]:
         """Yield what the commits first to last (inclusive) changed, as far as they are in this

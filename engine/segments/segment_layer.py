@@ -110,8 +110,8 @@ class SegmentLayer:
     def sequence_at(self, time: int) -> int | None:
         return self._segment.sequence_at(time)
 
-    def node_sequences(self, node_id: int) -> list[int]:
-        return self._slice().node_sequences(node_id)
+    def all_node_versions(self, node_id: int) -> list[NodeVersion]:
+        return self._slice().node_versions(node_id)
 
     def changes(self, first: int, last: int) -> Iterator[Change]:
         stored = self._slice()

@@ -93,15 +93,13 @@ class StoredSlice:
         versions = self._history.edge_versions(source, adjacent, self._segment.span)
         return versions[-1].sequence if versions else 0
 
-    def node_sequences(self, node_id: int) -> list[int]:
-        """Return the commits that changed a node, ascending."""
+    def node_versions(self, node_id: int) -> list[NodeVersion]:
+        """Return what each commit made of a node, oldest first."""
         end = self._segment.node_version(node_id)
         history: list[NodeVersion] = []
         if self._history is not None:
             history = self._history.node_versions(node_id, self._segment.span)
-        if end is None and not history:
-            return []
-        return [version.sequence for version in raw_versions(end, history)]
+        return raw_versions(end, history)
 
     def changed_nodes(self) -> Iterator[tuple[int, int]]:
         """Yield (id, sequence) for every node and every commit that changed it."""

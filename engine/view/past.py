@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from lithograph.errors import InvalidArgumentError, NodeNotFoundError
 from lithograph.formats.moment import decode_moment, encode_moment
 from lithograph.ids import SEQUENCE_END
-from lithograph.read.fold import find_edge, fold_node, name_of
-from lithograph.read.past import changes, commit_time, ids_of_name, node_sequences, sequence_at
+from lithograph.read.fold import find_edge, fold_each, fold_node, name_of
+from lithograph.read.past import all_node_versions, changes, commit_time, ids_of_name, sequence_at
 from lithograph.segments.layer import Change
+from lithograph.segments.version import NodeVersion
 from lithograph.view.changes import EdgeChange, NodeChange
 from lithograph.view.view import View
 
@@ -70,19 +72,29 @@ def end_commit(view: View, until: Any) -> int:
 
 def history_of(view: View, name: str) -> Iterator[NodeChange]:
     """Return an iterator over the changes of all nodes of a name; see `Reads.history`."""
-    layers, floor = view.layers, view.floor
-    found: list[tuple[int, int]] = []
-    for node_id in ids_of_name(layers, name, view.sequence):
-        sequences = node_sequences(layers, node_id, view.sequence)
-        kept = [sequence for sequence in sequences if sequence > floor]
-        if len(kept) < len(sequences) and fold_node(layers, node_id, floor) is not None:
-            kept.insert(0, sequences[len(sequences) - len(kept) - 1])
-        found += [(sequence, node_id) for sequence in kept]
+    found: list[tuple[int, list[NodeVersion], int]] = []
+    for node_id in ids_of_name(view.layers, name, view.sequence):
+        versions = all_node_versions(view.layers, node_id, view.sequence)
+        start = sum(version.sequence <= view.floor for version in versions)
+        if start > 0 and versions[start - 1].change is not None:
+            start -= 1  # Alive at the floor.
+        if start < len(versions):
+            found.append((node_id, versions, start))
     if not found:
         raise NodeNotFoundError(name)
-    # By sequence; of two nodes that one commit changed, the one that it deleted is the older one.
-    found.sort()
-    return (_node_change(view, node_id, name, sequence) for sequence, node_id in found)
+    return _told(view, name, found)
+
+
+def _told(
+    view: View, name: str, nodes: list[tuple[int, list[NodeVersion], int]]
+) -> Iterator[NodeChange]:
+    """Yield the changes of nodes of one name, each from a position in its versions on."""
+    # Ids ascend, and no node of a name is made before the last one has ended: so do sequences.
+    for node_id, versions, start in nodes:
+        states = zip(versions, fold_each(node_id, versions), strict=True)
+        for version, state in islice(states, start, None):
+            node = view.node_of(state, name) if state is not None else None
+            yield NodeChange(version.sequence, decode_moment(version.time), name, node)
 
 
 def changes_of(view: View, first: int, end: int) -> Iterator[NodeChange | EdgeChange]:
@@ -91,11 +103,11 @@ def changes_of(view: View, first: int, end: int) -> Iterator[NodeChange | EdgeCh
         if change.of_edge:
             yield _edge_change(view, change)
         else:
-            name = name_of(view.layers, change.node_id)
-            yield _node_change(view, change.node_id, name, change.sequence)
+            yield _node_change(view, change.node_id, change.sequence)
 
 
-def _node_change(view: View, node_id: int, name: str, sequence: int) -> NodeChange:
+def _node_change(view: View, node_id: int, sequence: int) -> NodeChange:
+    name = name_of(view.layers, node_id)
     state = fold_node(view.layers, node_id, sequence)
     node = view.node_of(state, name) if state is not None else None
     return NodeChange(sequence, _time(view, sequence), name, node)

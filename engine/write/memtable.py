@@ -250,9 +250,9 @@ class Memtable:
     def sequence_at(self, time: int) -> int | None:
         return self.commits.sequence_at(time)
 
-    def node_sequences(self, node_id: int) -> list[int]:
+    def all_node_versions(self, node_id: int) -> list[NodeVersion]:
         entry = self._nodes.get(node_id)
-        return [version.sequence for version in entry.versions] if entry is not None else []
+        return list(entry.versions) if entry is not None else []
 
     def changes(self, first: int, last: int) -> Iterator[Change]:
         # Lists, because a writer may add to the dictionaries meanwhile.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from lithograph.formats.file_names import run_name
@@ -48,9 +51,22 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return OK
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the opening from saying that runs are missing: that is what this is for."""
+    log = logging.getLogger("lithograph")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def _rebuild(path: str) -> RunEntry | None:
     options = Options(mode="w", exclusive=True, lock_timeout_s=LOCK_TIMEOUT_S)
-    engine = registry.acquire(path, options)
+    with _quiet():
+        engine = registry.acquire(path, options)
     try:
         steps = rebuild_index(engine.store)
         with progress("making the name index again") as report:

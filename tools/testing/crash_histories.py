@@ -39,6 +39,7 @@ def random_setup(rng: random.Random) -> Setup:
         memtable_size_max=rng.choice((1000, 2500, 2500, 6000)),
         wal_size_max=rng.choice((600, 600, 3000)),
         close_wal_max=rng.choice((0, 2**20)),
+        open_file_count_max=rng.choice((1, 3, 128)),
     )
 
 

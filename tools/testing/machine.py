@@ -39,7 +39,8 @@ def contents_of(graph: Reads) -> Contents:
 class Setup:
     """How a store is opened: so small that a few commits flush, seal and merge.
 
-    wal_size_max, memtable_size_max : bytes.   partition, history, durability : as of `Options`.
+    durability, partition, history : as of `Options`.   open_file_count_max : sealed files mapped.
+    memtable_size_max, wal_size_max, close_wal_max : bytes; see `Tuning`.
     """
 
     durability: str = "full"
@@ -48,6 +49,7 @@ class Setup:
     memtable_size_max: int = 2500
     wal_size_max: int = 600
     close_wal_max: int = 2**20
+    open_file_count_max: int = 128
 
     def options(self) -> Options:
         """Return the options. Without a thread: a simulated machine does one thing at a time."""
@@ -55,6 +57,7 @@ class Setup:
             wal_size_bytes_max=self.wal_size_max,
             memtable_size_bytes_max=self.memtable_size_max,
             close_wal_bytes_max=self.close_wal_max,
+            open_file_count_max=self.open_file_count_max,
             background=False,
         )
         return Options(
