@@ -22,7 +22,7 @@ from lithograph.ids import ID_END
 GROUP_COUNT_MAX: Final = 128
 """Edges in one group; of the groups of one type in a list, all but the last have as many."""
 
-_CODE_FOLLOWS: Final = 31
+_STEP_FOLLOWS: Final = 31
 _COUNT_FOLLOWS: Final = 6
 _EXTENDED: Final = 7
 _KEYED: Final = 1
@@ -57,12 +57,18 @@ class GroupHead(NamedTuple):
 
 
 def append_group(
-    out: bytearray, edges: Sequence[AdjacentEdge], marks: Sequence[Mark] | None
+    out: bytearray,
+    edges: Sequence[AdjacentEdge],
+    marks: Sequence[Mark] | None,
+    previous_code: int = 0,
 ) -> None:
-    """Append a group; edges are of one type and ascend strictly; without marks, all are MADE."""
+    """Append a group; edges are of one type and ascend strictly; without marks, all are MADE.
+
+    previous_code : type of the group before it in its list; 0 for the first.
+    """
     keyed = any(edge[2] for edge in edges)
     marked = marks is not None and any(mark != Mark.MADE for mark in marks)
-    _append_head(out, GroupHead(edges[0][0], len(edges), keyed, marked))
+    _append_head(out, GroupHead(edges[0][0], len(edges), keyed, marked), previous_code)
     previous = 0
     for _, neighbor, _ in edges:
         append_varint(out, neighbor - previous)
@@ -78,16 +84,18 @@ def append_group(
 
 
 def decode_group(
-    cursor: Cursor, group_count_max: int = GROUP_COUNT_MAX
+    cursor: Cursor, group_count_max: int = GROUP_COUNT_MAX, previous_code: int = 0
 ) -> tuple[list[AdjacentEdge], list[Mark] | None]:
     """Read a group; return its edges, strictly ascending, and their marks if it is marked.
+
+    previous_code : type of the group before it in its list; 0 for the first.
 
     Raises
     ------
     CorruptionError, TruncatedError
     """
     start = cursor.offset
-    head = decode_group_head(cursor, group_count_max)
+    head = decode_group_head(cursor, group_count_max, previous_code)
     code, count, keyed, marked = head
     neighbors = _decode_neighbors(cursor, head)
     keys = [_decode_key(cursor) for _ in range(count)] if keyed else None
@@ -102,15 +110,20 @@ def decode_group(
     return edges, marks
 
 
-def decode_group_head(cursor: Cursor, group_count_max: int = GROUP_COUNT_MAX) -> GroupHead:
-    """Read what stands before the neighbors of a group."""
+def decode_group_head(
+    cursor: Cursor, group_count_max: int = GROUP_COUNT_MAX, previous_code: int = 0
+) -> GroupHead:
+    """Read what stands before the neighbors of a group; `previous_code` as in `decode_group`."""
     start = cursor.offset
     first = cursor.u8()
-    code, shape = first & 31, first >> 5
-    if code == _CODE_FOLLOWS:
-        code = cursor.varint(TYPE_CODE_END)
-        if code < _CODE_FOLLOWS:
-            raise CorruptionError(f"type code {code} takes no varint", offset=start)
+    step, shape = first & 31, first >> 5
+    if step == _STEP_FOLLOWS:
+        step = cursor.varint(TYPE_CODE_END)
+        if step < _STEP_FOLLOWS:
+            raise CorruptionError(f"a step of {step} type codes takes no varint", offset=start)
+    code = previous_code + step
+    if code >= TYPE_CODE_END:
+        raise CorruptionError(f"type code {code} is out of range", offset=start)
     flags = 0
     count_min = 1
     if shape == _EXTENDED:
@@ -127,9 +140,12 @@ def decode_group_head(cursor: Cursor, group_count_max: int = GROUP_COUNT_MAX) ->
     return GroupHead(code, count, bool(flags & _KEYED), bool(flags & _MARKED))
 
 
-def skip_group(cursor: Cursor, group_count_max: int = GROUP_COUNT_MAX) -> int:
-    """Move behind a group; return how many edges it has."""
-    _, count, keyed, marked = decode_group_head(cursor, group_count_max)
+def skip_group(
+    cursor: Cursor, group_count_max: int = GROUP_COUNT_MAX, previous_code: int = 0
+) -> GroupHead:
+    """Move behind a group; return its head."""
+    head = decode_group_head(cursor, group_count_max, previous_code)
+    _, count, keyed, marked = head
     data, end = cursor.data, cursor.end
     offset = cursor.offset
     for _ in range(count):
@@ -144,17 +160,18 @@ def skip_group(cursor: Cursor, group_count_max: int = GROUP_COUNT_MAX) -> int:
             cursor.take(cursor.varint())
     if marked:
         cursor.take(-(-count // 4))
-    return count
+    return head
 
 
-def _append_head(out: bytearray, head: GroupHead) -> None:
+def _append_head(out: bytearray, head: GroupHead, previous_code: int) -> None:
     code, count, keyed, marked = head
+    step = code - previous_code
     extended = keyed or marked
     plain = not extended and count <= _COUNT_FOLLOWS
     shape = _EXTENDED if extended else count - 1 if plain else _COUNT_FOLLOWS
-    out.append(min(code, _CODE_FOLLOWS) | shape << 5)
-    if code >= _CODE_FOLLOWS:
-        append_varint(out, code)
+    out.append(min(step, _STEP_FOLLOWS) | shape << 5)
+    if step >= _STEP_FOLLOWS:
+        append_varint(out, step)
     if extended:
         out.append(_KEYED * keyed | _MARKED * marked)
     if not plain:

@@ -55,9 +55,11 @@ def encode_list(
     """
     groups = bytearray()
     rows = []
+    code = 0
     for start, end in _cut(edges, group_count_max):
         rows.append((edges[start][1], edges[start][0], len(groups)))
-        append_group(groups, edges[start:end], None if marks is None else marks[start:end])
+        append_group(groups, edges[start:end], None if marks is None else marks[start:end], code)
+        code = edges[start][0]
     pure = marks is None or all(mark == Mark.MADE for mark in marks)
     flags = PURE if pure else 0
     if len(groups) <= unindexed_size_max:
@@ -84,7 +86,8 @@ def decode_list(
     found: list[tuple[int, int, int, int]] = []
     while cursor.offset < cursor.end or not edges:
         start = cursor.offset
-        group, group_marks = decode_group(cursor, group_count_max)
+        code = edges[-1][0] if edges else 0
+        group, group_marks = decode_group(cursor, group_count_max, code)
         if edges:
             _check_follows(edges, group, len(edges) - found[-1][3], group_count_max, start)
         if group_marks is not None and flags & PURE:
@@ -108,17 +111,18 @@ def find_in_list(
     Cost: O(bytes before the edge), a fifth of that of `decode_list` for 200 edges of 16 types.
     """
     cursor = Cursor(data)
-    place = 0
+    place = code = 0
     while cursor.offset < cursor.end:
-        start = cursor.offset
-        type_code = decode_group_head(cursor, group_count_max).type_code
-        cursor.offset = start
-        if type_code > edge[0]:
+        start, previous_code = cursor.offset, code
+        head = skip_group(cursor, group_count_max, previous_code)
+        code = head.type_code
+        if code > edge[0]:
             return None
-        if type_code < edge[0]:
-            place += skip_group(cursor, group_count_max)
+        if code < edge[0]:
+            place += head.edge_count
             continue
-        group, marks = decode_group(cursor, group_count_max)
+        cursor.offset = start
+        group, marks = decode_group(cursor, group_count_max, previous_code)
         position = bisect_left(group, edge)
         if position == len(group):
             place += position
@@ -142,7 +146,7 @@ def count_edges(data: Buffer, group_count_max: int = GROUP_COUNT_MAX) -> int:
     cursor = Cursor(data)
     count = 0
     while cursor.offset < cursor.end:
-        count += skip_group(cursor, group_count_max)
+        count += skip_group(cursor, group_count_max).edge_count
     return count
 
 
@@ -220,7 +224,8 @@ class LongList:
         start, end = self._span(group)
         cursor = Cursor(self._read(start, end - start))
         try:
-            found = decode_group(cursor, self._group_count_max)
+            previous_code = self._key(group - 1)[0] if group else 0
+            found = decode_group(cursor, self._group_count_max, previous_code)
             cursor.finish("group")
         except CorruptionError as error:
             raise error.located("", start) from None

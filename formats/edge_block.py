@@ -1,7 +1,7 @@
 """Blocks of edge versions, by the position of the out-edge (SPEC.md, section 12.6).
 
-A mode byte, then either the sequences alone, of edges that are all plain inserts, or a block of
-records like those of other tables.
+A mode byte, then either the sequences alone, packed, of edges that are all plain inserts, or a
+block of records like those of other tables.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Final
 from lithograph.errors import CorruptionError
 from lithograph.formats.cursor import Cursor
 from lithograph.formats.edge_patch import UNCHANGED_EDGE, EdgePatch
-from lithograph.formats.varint import append_varint
-from lithograph.formats.varint_run import read_varints
+from lithograph.formats.packed import append_packed, read_packed
 from lithograph.formats.version_record import CommitSpan, Version
 
 PLAIN: Final = 0
@@ -29,15 +28,14 @@ def is_plain(version: Version[EdgePatch]) -> bool:
 def encode_plain(sequences: Sequence[int], first_sequence: int) -> bytes:
     """Return a block of plain inserts by these commits."""
     out = bytearray((PLAIN,))
-    for sequence in sequences:
-        append_varint(out, sequence - first_sequence)
+    append_packed(out, [sequence - first_sequence for sequence in sequences])
     return bytes(out)
 
 
 def decode_plain(cursor: Cursor, count: int, span: CommitSpan) -> list[int]:
     """Return the sequences of a plain block, behind its mode byte."""
     first = span.first_sequence
-    offsets = read_varints(cursor, count, span.last_sequence - first + 1)
+    offsets = read_packed(cursor, count, span.last_sequence - first + 1)
     cursor.finish("block of plain edges")
     return [first + offset for offset in offsets]
 

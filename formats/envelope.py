@@ -1,8 +1,8 @@
-"""Envelopes: bytes stored as they are, or as one zstandard frame (SPEC.md, section 12.3).
+"""Envelopes: bytes as they are, as one zstandard frame, or by columns (SPEC.md, section 12.3).
 
 A codec byte, a varint size, and that many stored bytes. A frame says how large its contents are,
-at most 4 MiB, and holds exactly that. Small blocks share what they have in common through the
-file's dictionary, if it has one.
+at most 4 MiB, and holds exactly that. Columns are the integers of a block, and a frame of its
+texts. Small blocks share what they have in common through the file's dictionary, if it has one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from lithograph.formats.varint import encode_varint
 RAW: Final = 0
 ZSTANDARD: Final = 1
 WITH_DICTIONARY: Final = 2
+COLUMNS: Final = 3
+COLUMNS_WITH_DICTIONARY: Final = 4
 
 RAW_SIZE_MAX: Final = 4 * 2**20
 """Larger contents are stored as they are."""
@@ -29,7 +31,7 @@ DICTIONARY_SIZE_MAX: Final = 2**20
 HEAD_SIZE_MAX: Final = 11
 """Bytes before the stored ones: the codec and a varint."""
 
-_LEVEL: Final = 13
+_LEVEL: Final = 15
 
 
 class Frames:
@@ -48,9 +50,8 @@ class Frames:
             )
 
     @property
-    def codec(self) -> int:
-        """The codec of envelopes that hold these frames."""
-        return ZSTANDARD if self._dictionary is None else WITH_DICTIONARY
+    def has_dictionary(self) -> bool:
+        return self._dictionary is not None
 
     def compress(self, data: bytes) -> bytes:
         """Return a frame that says its size; the dictionary is not named in it."""
@@ -105,8 +106,31 @@ def encode_envelope(data: bytes, frames: Frames | None) -> bytes:
     if frames is not None and 0 < len(data) <= RAW_SIZE_MAX:
         frame = frames.compress(data)
         if len(frame) < len(data):
-            return bytes((frames.codec,)) + encode_varint(len(frame)) + frame
-    return bytes((RAW,)) + encode_varint(len(data)) + data
+            return _enveloped(WITH_DICTIONARY if frames.has_dictionary else ZSTANDARD, frame)
+    return _enveloped(RAW, data)
+
+
+def encode_columns_envelope(columns: bytes, texts: bytes, frames: Frames) -> bytes | None:
+    """Return the envelope of a block by columns; None if its texts are too long for a frame."""
+    if len(texts) > RAW_SIZE_MAX:
+        return None
+    codec = COLUMNS_WITH_DICTIONARY if frames.has_dictionary else COLUMNS
+    frame = frames.compress(texts) if texts else b""
+    return _enveloped(codec, encode_varint(len(columns)) + columns + frame)
+
+
+def split_columns(stored: bytes, frames: Frames) -> tuple[Cursor, bytes]:
+    """Return the columns and the texts of an envelope by columns.
+
+    Raises
+    ------
+    CorruptionError : as `Frames.decompress`.
+    """
+    cursor = Cursor(stored)
+    size = cursor.varint()
+    start = cursor.take(size)
+    frame = stored[cursor.offset :]
+    return Cursor(stored, start, cursor.offset), frames.decompress(frame) if frame else b""
 
 
 def decode_head(cursor: Cursor) -> tuple[int, int]:
@@ -116,6 +140,10 @@ def decode_head(cursor: Cursor) -> tuple[int, int]:
     """
     start = cursor.offset
     codec = cursor.u8()
-    if codec > WITH_DICTIONARY:
+    if codec > COLUMNS_WITH_DICTIONARY:
         raise CorruptionError(f"codec {codec} is unknown", offset=start)
     return codec, cursor.varint()
+
+
+def _enveloped(codec: int, data: bytes) -> bytes:
+    return bytes((codec,)) + encode_varint(len(data)) + data

@@ -23,6 +23,15 @@ INLINE_SIZE_MAX: Final = 512
 """Bytes of versions that a writer leaves in the leaf; older ones go to overflow pages."""
 _PAIR_SIZE_MIN: Final = 2
 
+SHARED_BITS: Final = 4
+SHARED_INLINE_END: Final = 15
+SUFFIX_INLINE_END: Final = 14
+"""From these on, a size does not fit the first byte of an entry: the rest of it follows."""
+_WITH_FLAGS: Final = 15
+_MULTI: Final = 1
+_OVERFLOW: Final = 2
+_FLAGS_END: Final = 4
+
 
 class Chain(NamedTuple):
     """Bytes in consecutive overflow pages: the first page's number, and how many bytes."""
@@ -84,9 +93,7 @@ def read_entry(page: bytes, offset: int, end: int, previous: bytes, *, in_leaf: 
     CorruptionError, TruncatedError : it contradicts SPEC.md, or does not end before `end`.
     """
     start = offset
-    shared, offset = _varint(page, offset, end)
-    word, offset = _varint(page, offset, end)
-    size = word >> 2
+    shared, size, flags, offset = _read_sizes(page, offset, end)
     if shared > len(previous):
         raise CorruptionError(
             f"a key shares {shared} bytes with one of {len(previous)}", offset=start
@@ -98,7 +105,7 @@ def read_entry(page: bytes, offset: int, end: int, previous: bytes, *, in_leaf: 
     head = previous[:shared] + page[offset : offset + size]
     offset += size
     rest = None
-    if word & 2:
+    if flags & _OVERFLOW:
         rest, offset = _read_chain(page, offset, end, TEXT_SIZE_MAX - HEAD_SIZE_MAX)
         if len(head) != HEAD_SIZE_MAX:
             raise CorruptionError(
@@ -108,9 +115,9 @@ def read_entry(page: bytes, offset: int, end: int, previous: bytes, *, in_leaf: 
     if in_leaf:
         if not head:
             raise CorruptionError("a name is empty", offset=start)
-        versions, more_count, more, offset = _read_value(page, offset, end, word & 1)
+        versions, more_count, more, offset = _read_value(page, offset, end, flags & _MULTI)
         return PageEntry(start, offset, head, rest, 0, versions, more_count, more)
-    if word & 1:
+    if flags & _MULTI:
         raise CorruptionError("a fence has versions", offset=start)
     child, offset = _varint(page, offset, end)
     return PageEntry(start, offset, head, rest, child, (), 0, None)
@@ -121,13 +128,50 @@ def encode_entry(shared: int, head: bytes, rest: Chain | None, multi: bool, valu
     assert shared <= len(head) <= HEAD_SIZE_MAX
     assert rest is None or len(head) == HEAD_SIZE_MAX
     out = bytearray()
-    append_varint(out, shared)
-    append_varint(out, (len(head) - shared) << 2 | (rest is not None) << 1 | multi)
+    _append_sizes(out, shared, len(head) - shared, (rest is not None) * _OVERFLOW | multi * _MULTI)
     out += head[shared:]
     if rest is not None:
         _append_chain(out, rest)
     out += value
     return bytes(out)
+
+
+def _append_sizes(out: bytearray, shared: int, size: int, flags: int) -> None:
+    """Append how many bytes a key shares, how many are its own, and flags if there are any."""
+    low = min(shared, SHARED_INLINE_END)
+    high = _WITH_FLAGS if flags else min(size, SUFFIX_INLINE_END)
+    out.append(low | high << SHARED_BITS)
+    if flags:
+        out.append(flags)
+    if low == SHARED_INLINE_END:
+        append_varint(out, shared - SHARED_INLINE_END)
+    if flags:
+        append_varint(out, size)
+    elif high == SUFFIX_INLINE_END:
+        append_varint(out, size - SUFFIX_INLINE_END)
+
+
+def _read_sizes(page: bytes, offset: int, end: int) -> tuple[int, int, int, int]:
+    """Return what `_append_sizes` was given, and the offset behind it."""
+    start = offset
+    if offset >= end:
+        raise TruncatedError("an entry is announced, 0 bytes are left", offset=offset)
+    shared, size = page[offset] & 0xF, page[offset] >> SHARED_BITS
+    flags, offset = 0, offset + 1
+    has_flags = size == _WITH_FLAGS
+    if has_flags:
+        if offset >= end or not 0 < page[offset] < _FLAGS_END:
+            raise CorruptionError("the flags of an entry are unknown", offset=start)
+        flags, offset = page[offset], offset + 1
+    if shared == SHARED_INLINE_END:
+        more, offset = _varint(page, offset, end)
+        shared += more
+    if has_flags:
+        size, offset = _varint(page, offset, end)
+    elif size == SUFFIX_INLINE_END:
+        more, offset = _varint(page, offset, end)
+        size += more
+    return shared, size, flags, offset
 
 
 def encode_versions(

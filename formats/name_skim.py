@@ -7,21 +7,27 @@ Measured on a run of 200,000 names: 1.7 times as many look-ups per second as the
 
 from __future__ import annotations
 
+from typing import Final
+
+from lithograph.formats.name_entry import SHARED_BITS, SHARED_INLINE_END, SUFFIX_INLINE_END
+
+_SHARED_END: Final = 1 << SHARED_BITS
+
 
 def skim_key(page: bytes, offset: int, end: int) -> bytes | None:
     """Return the key of the entry at a restart, or None."""
-    if offset + 3 > end or page[offset]:
+    if offset + 2 > end:
         return None
-    word = page[offset + 1]
-    offset += 2
-    if word >= 0x80:
-        if page[offset] >= 0x80:
+    size, shared = divmod(page[offset], _SHARED_END)
+    offset += 1
+    if size >= SUFFIX_INLINE_END:
+        if size > SUFFIX_INLINE_END or page[offset] >= 0x80:
             return None
-        word = word & 0x7F | page[offset] << 7
+        size += page[offset]
         offset += 1
-    if word & 2 or offset + (word >> 2) > end:
+    if shared or offset + size > end:
         return None
-    return page[offset : offset + (word >> 2)]
+    return page[offset : offset + size]
 
 
 def skim_group(
@@ -38,16 +44,21 @@ def skim_group(
         start = offset
         if offset + 3 > end:
             return None
-        shared, word = page[offset], page[offset + 1]
-        offset += 2
-        if word >= 0x80:
+        size, shared = divmod(page[offset], _SHARED_END)
+        offset += 1
+        if shared == SHARED_INLINE_END:
             if page[offset] >= 0x80:
                 return None
-            word = word & 0x7F | page[offset] << 7
+            shared += page[offset]
             offset += 1
-        if word & 3 or shared > len(previous):
+        if size >= SUFFIX_INLINE_END:
+            if size > SUFFIX_INLINE_END or page[offset] >= 0x80:
+                return None
+            size += page[offset]
+            offset += 1
+        if shared > len(previous):
             return None
-        stop = offset + (word >> 2)
+        stop = offset + size
         if stop >= end:
             return None
         key = previous[:shared] + page[offset:stop]

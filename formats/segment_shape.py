@@ -19,9 +19,9 @@ class SegmentShape:
     inline_size_max : bytes of a record in a block; larger ones are out of line.
     """
 
-    names: int = 64
+    names: int = 128
     nodes: int = 64
-    lists: int = 32
+    lists: int = 64
     positions: int = 256
     commits: int = 128
     group_edges: int = GROUP_COUNT_MAX

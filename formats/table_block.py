@@ -1,12 +1,12 @@
 """Blocks of tables: id -> record, a few dozen ids together (SPEC.md, section 12.3).
 
-A sparse block names its ids; the ids of a dense one follow from its place. Then the size of every
-record and two flags, then the records. An id without a record has size 0.
+A sparse block names its ids; the ids of a dense one follow from its place, and a bit of each says
+whether it has a record. Then the size of every record and two flags, then the records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -36,7 +36,7 @@ class Heads(NamedTuple):
     """Where the records of a block stand.
 
     offsets : in the block's body, of each record and of the end of the last.
-    sizes_and_flags : of each record: size << 2 | flags.
+    sizes_and_flags : of each record: size << 2 | flags; 0 where there is none.
     """
 
     offsets: list[int]
@@ -51,17 +51,30 @@ class Heads(NamedTuple):
         return self.sizes_and_flags[position] >> _FLAG_BITS
 
 
-def encode_block(records: Iterable[tuple[bytes, int]], ids: Sequence[int] | None = None) -> bytes:
-    """Return the body of a block of (record, flags); `ids` ascend and make it a sparse one."""
+def encode_block(
+    records: Sequence[tuple[bytes, int]],
+    ids: Sequence[int] | None = None,
+    *,
+    complete: bool = False,
+) -> bytes:
+    """Return the body of a block of (record, flags).
+
+    ids : ascending; they make it a sparse block.
+    complete : it is neither sparse nor dense: every place has a record, and no bits say so.
+    """
     out = bytearray()
     if ids is not None:
         append_varint(out, len(ids))
         for position in range(1, len(ids)):
             append_varint(out, ids[position] - ids[position - 1] - 1)
+    elif not complete:
+        bits = sum(bool(record) << place for place, (record, _) in enumerate(records))
+        out += bits.to_bytes(_bitmap_size(len(records)), "little")
     pieces = []
     for record, flags in records:
-        append_varint(out, len(record) << _FLAG_BITS | flags)
-        pieces.append(record)
+        if record or complete or ids is not None:
+            append_varint(out, len(record) << _FLAG_BITS | flags)
+            pieces.append(record)
     return b"".join((out, *pieces))
 
 
@@ -83,17 +96,31 @@ def head_size_max(count_max: int) -> int:
     return (2 * count_max + 1) * _VARINT_SIZE_MAX
 
 
-def decode_heads(cursor: Cursor, count: int, end: int) -> Heads:
+def decode_presence(cursor: Cursor, count: int) -> list[bool]:
+    """Return of each of the `count` ids of a dense block whether it has a record."""
+    start = cursor.take(_bitmap_size(count))
+    bits = int.from_bytes(cursor.data[start : cursor.offset], "little")
+    if bits >> count:
+        raise CorruptionError("bits behind the last id are not zero", offset=start)
+    return [bool(bits >> place & 1) for place in range(count)]
+
+
+def decode_heads(
+    cursor: Cursor, count: int, end: int, presence: Sequence[bool] | None = None
+) -> Heads:
     """Return where the records of a block stand; they begin where the cursor is then.
 
-    count : of ids in the block.
+    count : of ids in the block.   presence : which of them have records; None means all.
     end : where the body ends, and the last record; the cursor may have only its first
         `head_size_max` bytes.
     """
     start = cursor.offset
-    heads = read_varints(cursor, count, _HEAD_END)
-    if any(flags in heads for flags in range(1, _FLAGS + 1)):
-        raise CorruptionError("an empty record has flags", offset=start)
+    heads = read_varints(cursor, count if presence is None else sum(presence), _HEAD_END)
+    if heads and min(heads) <= _FLAGS:
+        raise CorruptionError("an empty record is announced", offset=start)
+    if presence is not None:
+        present = iter(heads)
+        heads = [next(present) if is_there else 0 for is_there in presence]
     offsets = list(accumulate([head >> _FLAG_BITS for head in heads], initial=cursor.offset))
     if offsets[-1] != end:
         kind = TruncatedError if offsets[-1] > end else CorruptionError
@@ -115,3 +142,7 @@ def decode_reference(data: Buffer) -> tuple[int, int]:
     offset, size = cursor.varint(), cursor.varint()
     cursor.finish("reference")
     return offset, size
+
+
+def _bitmap_size(count: int) -> int:
+    return (count + 7) // 8

@@ -22,9 +22,9 @@ from lithograph.formats.optional_fields import NO_MOMENT, OptionalFields
 from lithograph.formats.properties import check_encoded
 from lithograph.formats.varint import append_varint, unzigzag, zigzag
 
-_CHANGE: Final = 1
+CHANGE: Final = 1
 _FULL: Final = 2
-_BORN_DIFFERS: Final = 4
+BORN_DIFFERS: Final = 4
 _HEAD_BITS: Final = 3
 _TOMBSTONE: Final = 0
 _VERSION_SIZE_MIN: Final = 2
@@ -77,7 +77,7 @@ class VersionCodec(Generic[Patch]):
         for bit, value in enumerate(patch):
             if value is not None:
                 flags |= 1 << bit
-        head = _CHANGE | _FULL * full | _BORN_DIFFERS * born_differs
+        head = CHANGE | _FULL * full | BORN_DIFFERS * born_differs
         if self._in_head:
             out.append(head | flags << _HEAD_BITS)
         else:
@@ -101,14 +101,14 @@ class VersionCodec(Generic[Patch]):
         start = cursor.offset
         head = cursor.u8()
         flags = head >> _HEAD_BITS
-        if head & _CHANGE and not self._in_head:
+        if head & CHANGE and not self._in_head:
             if flags:
                 raise CorruptionError(f"version head {head:#04x} is unknown", offset=start)
             flags = cursor.u8()
         full = bool(head & _FULL)
         if (
-            (not head & _CHANGE and head != _TOMBSTONE)
-            or (head & _BORN_DIFFERS and not full)
+            (not head & CHANGE and head != _TOMBSTONE)
+            or (head & BORN_DIFFERS and not full)
             or flags >= self._flags_end
         ):
             raise CorruptionError(f"version head {head:#04x} is unknown", offset=start)
@@ -117,7 +117,7 @@ class VersionCodec(Generic[Patch]):
         if head == _TOMBSTONE:
             return sequence, time, None, False, 0, 0
         born, born_sequence = (time, sequence) if full else (0, 0)
-        if head & _BORN_DIFFERS:
+        if head & BORN_DIFFERS:
             at = cursor.offset
             born_sequence = span.read_sequence(cursor)
             if born_sequence >= sequence:

@@ -105,10 +105,17 @@ def test_plain_edges_come_back(sequences: list[int]) -> None:
     ("data", "message"),
     [
         (b"\x02\x01\x01", "mode 2"),
-        (b"\x00\x01", "expected"),
-        (b"\x00\x01\x01\x01", "too many"),
-        (b"\x00\x01" + encode_varint(991), "not below"),
-        (b"\x00\x01\x80\x00", "longer than it needs"),
+        (b"\x00\x01", "1 bytes are announced, 0 are left"),
+        (b"\x00\x01\x01", "1 bytes are announced, 0 are left"),
+        (b"\x00\x01\x00\x01", "too many"),
+        (b"\x00\x01\x01\x02\x01", "too many"),
+        (b"\x00" + encode_varint(991) + b"\x00", "not below"),
+        (b"\x00" + encode_varint(990) + b"\x01\x02", "not below"),
+        (b"\x00\x81\x00\x00", "longer than it needs"),
+        (b"\x00\x01\x02\x04", "are not what they need"),
+        (b"\x00\x01\x01\x03", "are not what they need"),
+        (b"\x00\x01\x01\x06", "are not zero"),
+        (b"\x00\x01\x41" + bytes(17), "65 bits"),
     ],
 )
 def test_hostile_plain_edges_are_corruption(data: bytes, message: str) -> None:

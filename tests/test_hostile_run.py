@@ -224,7 +224,7 @@ HOSTILE: list[tuple[str, str, RunReader]] = [
         "versions of 2**60 bytes",
         "the run has 3",
         _crafted(
-            _raw_leaf(b"\0\x05a\1\1\1" + encode_varint(2**40) + b"\2" + encode_varint(2**60)),
+            _raw_leaf(b"\xf0\1\1a\1\1\1" + encode_varint(2**40) + b"\2" + encode_varint(2**60)),
             next(encode_overflow(b"\1\1")),
             root=1,
             height=1,
@@ -234,7 +234,7 @@ HOSTILE: list[tuple[str, str, RunReader]] = [
         "more versions than bytes",
         "1099511627776 versions are announced in 2",
         _crafted(
-            _raw_leaf(b"\0\x05a\1\1\1" + encode_varint(2**40) + b"\2\2"),
+            _raw_leaf(b"\xf0\1\1a\1\1\1" + encode_varint(2**40) + b"\2\2"),
             next(encode_overflow(b"\1\1")),
             root=1,
             height=1,
@@ -244,7 +244,7 @@ HOSTILE: list[tuple[str, str, RunReader]] = [
         "fewer versions than bytes",
         "2 bytes too many",
         _crafted(
-            _raw_leaf(b"\0\x05a\1\3\1\1\2\4"),
+            _raw_leaf(b"\xf0\1\1a\1\3\1\1\2\4"),
             next(encode_overflow(b"\2\1\1\1")),
             root=1,
             height=1,
@@ -253,17 +253,17 @@ HOSTILE: list[tuple[str, str, RunReader]] = [
     (
         "a sequence behind the run's last",
         "sequence 10001, the run ends",
-        _crafted(_raw_leaf(b"\0\x04a\1" + encode_varint(LAST - FIRST + 1)), root=1, height=1),
+        _crafted(_raw_leaf(b"\x10a\1" + encode_varint(LAST - FIRST + 1)), root=1, height=1),
     ),
     (
         "oldest first",
         "not newest first",
-        _crafted(_raw_leaf(b"\0\x05a\2\1\1\2\1\0"), root=1, height=1, versions=2),
+        _crafted(_raw_leaf(b"\xf0\1\1a\2\1\1\2\1\0"), root=1, height=1, versions=2),
     ),
     (
         "twice alive",
         "not newest first",
-        _crafted(_raw_leaf(b"\0\x05a\2\1\2\1\1\0"), root=1, height=1, versions=2),
+        _crafted(_raw_leaf(b"\xf0\1\1a\2\1\2\1\1\0"), root=1, height=1, versions=2),
     ),
     (
         "a tree lower than said",

@@ -737,7 +737,7 @@ def test_dump_is_bounded_unless_all_is_asked_for(segtool: Segtool, tmp_path: Pat
     store = tmp_path / "large.graph"
     with lithograph.open(store) as graph:
         with graph.transaction() as tx:
-            for number in range(2_000):
+            for number in range(4_000):
                 tx.put_node(f"{xxh64(b'%d' % number):016x}" * 3)
         graph.compact()
     for pattern, word, shown in (

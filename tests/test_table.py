@@ -24,6 +24,7 @@ from lithograph.formats.table_block import (
     OUT_OF_LINE,
     decode_heads,
     decode_ids,
+    decode_presence,
     encode_block,
 )
 from lithograph.formats.table_directory import SPARSE_ROW
@@ -132,8 +133,8 @@ def test_hostile_frames_are_corruption(frame: bytes, message: str) -> None:
 
 
 def test_an_unknown_codec_is_corruption() -> None:
-    with pytest.raises(CorruptionError, match="codec 3"):
-        decode_head(Cursor(b"\x03\x00"))
+    with pytest.raises(CorruptionError, match="codec 5"):
+        decode_head(Cursor(b"\x05\x00"))
 
 
 # Blocks ------------------------------------------------------------------------------------------
@@ -143,7 +144,8 @@ def test_an_unknown_codec_is_corruption() -> None:
 def test_a_dense_block_comes_back(given: list[tuple[bytes, int]]) -> None:
     records = [(record, flags if record else 0) for record, flags in given]
     data = encode_block(records)
-    heads = decode_heads(Cursor(data), len(records), len(data))
+    cursor = Cursor(data)
+    heads = decode_heads(cursor, len(records), len(data), decode_presence(cursor, len(records)))
 
     found = [
         (data[heads.offsets[place] :][: heads.size(place)], heads.flags(place))
@@ -186,9 +188,10 @@ def test_hostile_ids_are_corruption(data: bytes, first_id: int, message: str) ->
         (bytes([4, 4]), TruncatedError, "2 bytes, 0 are there"),
         (bytes([4, 4, 65]), TruncatedError, "2 bytes, 1 are there"),
         (bytes([4, 4, 65, 65, 65]), CorruptionError, "2 bytes, 3 are there"),
-        (bytes([1, 4, 65]), CorruptionError, "empty record has flags"),
+        (bytes([1, 4, 65]), CorruptionError, "an empty record is announced"),
+        (bytes([0, 4, 65]), CorruptionError, "an empty record is announced"),
         (encode_varint(2**52) + bytes([0]), CorruptionError, "not below"),
-        (encode_varint(2**49) + bytes([0]), TruncatedError, "are there"),
+        (encode_varint(2**49) + bytes([4]), TruncatedError, "are there"),
     ],
 )
 def test_hostile_heads_are_corruption(

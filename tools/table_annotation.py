@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import Final
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.commit_block import COMMIT_ROW
 from lithograph.formats.cursor import Cursor
-from lithograph.formats.envelope import HEAD_SIZE_MAX, RAW, ZSTANDARD, decode_head
+from lithograph.formats.envelope import (
+    COLUMNS,
+    COLUMNS_WITH_DICTIONARY,
+    HEAD_SIZE_MAX,
+    RAW,
+    WITH_DICTIONARY,
+    ZSTANDARD,
+    decode_head,
+)
 from lithograph.formats.layout import Described, Layout
 from lithograph.formats.segment_footer import Section, SegmentFooter
 from lithograph.formats.segment_shape import ON_DISK, SegmentShape
@@ -22,6 +31,14 @@ from lithograph.segments.table_reader import Block, RecordTable
 from lithograph.tools.annotation import Note, Part, damage, shown_time
 from lithograph.tools.record_values import ShowList, ShowRecord, Value
 from lithograph.tools.sealed_annotation import Selection, moved, section_part
+
+_CODECS: Final = {
+    RAW: "as it is",
+    ZSTANDARD: "zstandard",
+    WITH_DICTIONARY: "zstandard, with the dictionary",
+    COLUMNS: "columns, texts in zstandard",
+    COLUMNS_WITH_DICTIONARY: "columns, texts in zstandard with the dictionary",
+}
 
 ShowEdges = Callable[[int, int], list[Value]]
 """Returns what there is of so many edges from a position on, each with its sequence."""
@@ -171,13 +188,13 @@ class TableNotes:
         has one."""
         head = Cursor(self._file.read(start, min(HEAD_SIZE_MAX, section.end - start)))
         codec, size = decode_head(head)
-        names = {RAW: "as it is", ZSTANDARD: "zstandard"}
-        what = names.get(codec, "zstandard, with the dictionary")
+        what = _CODECS[codec]
         yield Described(start, head.offset, "envelope", what, f"{size:,} bytes stored")
         body = start + head.offset
         if codec == RAW:
             return body, False
-        yield Described(body, size, "frame", body_size, "bytes when unpacked")
+        what = "columns" if codec in (COLUMNS, COLUMNS_WITH_DICTIONARY) else "frame"
+        yield Described(body, size, what, body_size, "bytes when unpacked")
         return body + size, True
 
     def _edge_block(

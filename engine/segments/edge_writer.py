@@ -60,8 +60,8 @@ class EdgeWriter(TableWriter):
 
     def _end_block(self) -> None:
         if self._sequences is None:
-            body = bytes((RECORDS,)) + encode_block(self._records)
+            body = bytes((RECORDS,)) + encode_block(self._records, complete=True)
         else:
             body = encode_plain(self._sequences, self._first_sequence)
-        self._write_block(body, DENSE_ROW.pack)
+        self._write_block(DENSE_ROW.pack, body=body)
         self._sequences = []

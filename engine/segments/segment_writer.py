@@ -29,7 +29,7 @@ from lithograph.formats.table_directory import (
     SPARSE_ROW,
 )
 from lithograph.formats.version_record import NODE_VERSIONS
-from lithograph.segments.dictionary import train_dictionary
+from lithograph.segments.dictionary import texts_of_nodes, train_dictionary
 from lithograph.segments.edge_writer import EdgeWriter
 from lithograph.segments.history_writer import HistoryWriter
 from lithograph.segments.sealed_writer import SealedWriter
@@ -146,7 +146,8 @@ class _Job:
             shape,
             packing,
         )
-        self._names = DenseWriter(files, self._out, shape.names, slice_.first_id, packing)
+        by_columns = packing._replace(by_columns=True)
+        self._names = DenseWriter(files, self._out, shape.names, slice_.first_id, by_columns)
         self._edge_blocks = Spool(files)
         self._edges = EdgeWriter(
             files, self._edge_blocks, shape.positions, packing, slice_.first_sequence
@@ -272,12 +273,13 @@ class _Job:
 
     def _write_dictionary(self) -> Packing:
         """Write the dictionary if one pays; return how the end states of nodes are stored."""
-        packing = self._packing
+        packing = self._packing._replace(by_columns=True, versions=True)
         self._out.begin("dictionary")
         if not self._compress:
             return packing
         records = (self._node_record(version) for _, version, _ in self._slice.nodes() if version)
-        dictionary = train_dictionary(records, self._shape.nodes, packing.inline_size_max)
+        texts = texts_of_nodes(records, self._shape.nodes, packing.inline_size_max)
+        dictionary = train_dictionary(texts)
         if not dictionary:
             return packing
         self._out.append(dictionary)

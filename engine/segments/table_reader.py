@@ -9,14 +9,18 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from lithograph.errors import CorruptionError
+from lithograph.formats.block_columns import decode_columns
 from lithograph.formats.cursor import Cursor
 from lithograph.formats.envelope import (
+    COLUMNS,
+    COLUMNS_WITH_DICTIONARY,
     HEAD_SIZE_MAX,
     PLAIN_FRAMES,
     RAW,
-    ZSTANDARD,
+    WITH_DICTIONARY,
     Frames,
     decode_head,
+    split_columns,
 )
 from lithograph.formats.file_header import FileKind
 from lithograph.formats.layout import Layout
@@ -27,6 +31,7 @@ from lithograph.formats.table_block import (
     Heads,
     decode_heads,
     decode_ids,
+    decode_presence,
     decode_reference,
     head_size_max,
 )
@@ -163,15 +168,21 @@ class TableReader:
         if data is None:
             stored = file.read(start, size)
             try:
-                data = self._frames(codec).decompress(stored)
+                data = self._unpack(codec, stored)
             except CorruptionError as error:
                 raise error.located(file.path, start) from None
             if cache is not None:
                 cache.put(key, data)
         return Stored(file, start, len(data), data)
 
+    def _unpack(self, codec: int, stored: bytes) -> bytes:
+        frames = self._frames(codec)
+        if codec not in (COLUMNS, COLUMNS_WITH_DICTIONARY):
+            return frames.decompress(stored)
+        return decode_columns(*split_columns(stored, frames), self._block_count_max)
+
     def _frames(self, codec: int) -> Frames:
-        if codec == ZSTANDARD:
+        if codec not in (WITH_DICTIONARY, COLUMNS_WITH_DICTIONARY):
             return PLAIN_FRAMES
         if self._dictionary is None:
             raise CorruptionError("a frame asks for a dictionary, its table has none")
@@ -189,9 +200,12 @@ class TableReader:
             raise error.located(self.file.path, start) from None
         return start + head.offset, codec, size
 
-    def _decode_heads(self, body: Stored, cursor: Cursor, count: int) -> Heads:
+    def _decode_heads(
+        self, body: Stored, cursor: Cursor, count: int, *, dense: bool = False
+    ) -> Heads:
         try:
-            return decode_heads(cursor, count, body.size)
+            presence = decode_presence(cursor, count) if dense else None
+            return decode_heads(cursor, count, body.size, presence)
         except CorruptionError as error:
             raise body.located(error) from None
 
@@ -264,7 +278,7 @@ class DenseTable(RecordTable):
         row, start, end = self.row(index)
         body = self.body(start, end)
         ids = self.ids[index * self._block_count_max : (index + 1) * self._block_count_max]
-        heads = self._decode_heads(body, self._head_cursor(body), len(ids))
+        heads = self._decode_heads(body, self._head_cursor(body), len(ids), dense=True)
         return Block(body, ids, heads, row)
 
     def first_block(self, start: int) -> int:
@@ -322,8 +336,6 @@ class SparseTable(RecordTable):
         except CorruptionError as error:
             raise body.located(error) from None
         heads = self._decode_heads(body, cursor, len(ids))
-        if 0 in heads.sizes_and_flags:
-            raise body.located(CorruptionError("a sparse table holds an empty record"))
         return Block(body, ids, heads, row)
 
     def first_block(self, start: int) -> int:

@@ -6,11 +6,12 @@ spools, so memory does not grow with the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from lithograph.files import Files
-from lithograph.formats.envelope import Frames, encode_envelope
+from lithograph.formats.block_columns import encode_columns
+from lithograph.formats.envelope import Frames, encode_columns_envelope, encode_envelope
 from lithograph.formats.layout import Layout
 from lithograph.formats.table_block import OUT_OF_LINE, encode_block, encode_reference
 from lithograph.formats.table_directory import (
@@ -37,10 +38,14 @@ class Packing(NamedTuple):
 
     frames : what makes frames of them, where these are smaller; None stores all as they are.
     inline_size_max : bytes of a record that stands in its block; larger ones are out of line.
+    by_columns : frames are made of columns, where that is possible.
+    versions : the records are versions of nodes.
     """
 
     frames: Frames | None
     inline_size_max: int
+    by_columns: bool = False
+    versions: bool = False
 
 
 class TableWriter:
@@ -84,12 +89,32 @@ class TableWriter:
         self.size += len(data)
         return offset
 
-    def _write_block(self, body: bytes, row: Callable[[int], bytes]) -> None:
-        """Add a block, and the row that `row` makes of its offset."""
+    def _write_block(
+        self,
+        row: Callable[[int], bytes],
+        ids: Sequence[int] | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        """Add a block of the records so far, and the row that `row` makes of its offset.
+
+        body : what stands in the block, if it is not what `encode_block` makes of the records.
+        """
+        if body is None:
+            body = encode_block(self._records, ids)
         if self._packing is not None:
-            body = encode_envelope(body, self._packing.frames)
+            body = self._packed(body, ids, self._packing)
         self._directory.append(row(self._write(body)))
         self._records.clear()
+
+    def _packed(self, body: bytes, ids: Sequence[int] | None, packing: Packing) -> bytes:
+        """Return the envelope of a block."""
+        if packing.frames is not None and packing.by_columns:
+            columns = encode_columns(self._records, ids, versions=packing.versions)
+            if columns is not None:
+                envelope = encode_columns_envelope(*columns, packing.frames)
+                if envelope is not None and len(envelope) < len(body):
+                    return envelope
+        return encode_envelope(body, packing.frames)
 
 
 class DenseWriter(TableWriter):
@@ -145,8 +170,7 @@ class DenseWriter(TableWriter):
         if self._records:
             with_position = self._row is DENSE_OUT_ROW
             extra = (self._position,) if with_position else ()
-            body = encode_block(self._records)
-            self._write_block(body, lambda offset: self._row.pack(offset, *extra))
+            self._write_block(lambda offset: self._row.pack(offset, *extra))
 
 
 class SparseWriter(TableWriter):
@@ -195,8 +219,7 @@ class SparseWriter(TableWriter):
         with_position = self._row is SPARSE_OUT_ROW
         extra = (self._position,) if with_position else ()
         first_id = self._ids[0]
-        body = encode_block(self._records, self._ids)
-        self._write_block(body, lambda offset: self._row.pack(first_id, offset, *extra))
+        self._write_block(lambda offset: self._row.pack(first_id, offset, *extra), self._ids)
         self._ids.clear()
 
 
