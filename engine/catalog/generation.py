@@ -125,18 +125,35 @@ class Generation:
     """
 
     def __init__(
-        self, manifest: Manifest, manifest_number: int, shelf: Shelf, store_uuid: bytes
+        self,
+        manifest: Manifest,
+        manifest_number: int,
+        shelf: Shelf,
+        store_uuid: bytes,
+        *,
+        is_pinned: bool = True,
     ) -> None:
+        """Make the layers.
+
+        is_pinned : other processes leave the files. If not, all of them are opened at once and stay
+            open as long as the generation is held, so that it does not matter when they go.
+
+        Raises
+        ------
+        CorruptionError, StorageError : a file is gone, or cannot be opened; only without a pin.
+        """
         self.manifest = manifest
         self.manifest_number = manifest_number
         self.number = manifest.generation
         self._shelf = shelf
         self._store_uuid = store_uuid
+        run_layer = _run_layer if is_pinned else _open_run_layer
+        segment_layer = _segment_layer if is_pinned else _open_segment_layer
         self.names: tuple[NameLayer, ...] = tuple(
-            [_run_layer(entry, shelf, store_uuid) for entry in reversed(manifest.runs)]
+            [run_layer(entry, shelf, store_uuid) for entry in reversed(manifest.runs)]
         )
         self.graph: tuple[GraphLayer, ...] = tuple(
-            [_segment_layer(entry, shelf, store_uuid) for entry in reversed(manifest.segments)]
+            [segment_layer(entry, shelf, store_uuid) for entry in reversed(manifest.segments)]
         )
 
     def commit_row(self, sequence: int) -> tuple[int, int, int]:
@@ -174,3 +191,14 @@ def _segment_layer(entry: SegmentEntry, shelf: Shelf, store_uuid: bytes) -> Lazy
         )
 
     return LazySegment(entry, open_layer)
+
+
+def _open_run_layer(entry: RunEntry, shelf: Shelf, store_uuid: bytes) -> LazyRun:
+    opened = RunLayer(shelf.run(entry, store_uuid))
+    return LazyRun(entry, shelf.hot_names, lambda: opened)
+
+
+def _open_segment_layer(entry: SegmentEntry, shelf: Shelf, store_uuid: bytes) -> LazySegment:
+    history = shelf.history(entry, store_uuid)
+    opened = SegmentLayer(shelf.segment(entry, store_uuid), lambda: history)
+    return LazySegment(entry, lambda: opened)

@@ -30,6 +30,11 @@ class Hold:
         self._forsaken: deque[int] = deque()
         self._guard = threading.RLock()
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether other processes know what this one reads."""
+        return self._pin is not None
+
     def track(self, generation: Generation) -> None:
         """Count a generation as needed for as long as somebody holds it."""
         with self._guard:

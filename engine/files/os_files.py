@@ -57,6 +57,9 @@ class OsFiles:
             raise NotAStoreError(f"{path} is not a directory; a store is one") from error
         except OSError as error:
             raise failed("open", path, error) from error
+        # Who may look into the store's directory may look at what is made in it, and nobody else.
+        mode = stat.S_IMODE(os.fstat(self._root.fd).st_mode)
+        self._directory_mode, self._file_mode = 0o700 | mode & 0o777, 0o600 | mode & 0o666
         self._directories: dict[str, OsDirectory] = {}
         self._open: set[OsFile | OsLock] = set()
         # Weakly: whoever lets go of a map without closing it has given it back.
@@ -110,7 +113,7 @@ class OsFiles:
         above, _, leaf = name.rpartition("/")
         try:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(leaf, 0o700, dir_fd=self._directory(above).fd)
+                os.mkdir(leaf, self._directory_mode, dir_fd=self._directory(above).fd)
         except OSError as error:
             raise failed("create", self.path_of(name), error) from error
 
@@ -223,7 +226,7 @@ class OsFiles:
         """Open a regular file below the store; OSError passes, anything odd is CorruptionError."""
         directory, leaf = self._locate(name)
         try:
-            fd = self._attempt(lambda: os.open(leaf, flags, 0o600, dir_fd=directory.fd))
+            fd = self._attempt(lambda: os.open(leaf, flags, self._file_mode, dir_fd=directory.fd))
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENXIO):
                 raise CorruptionError(

@@ -7,7 +7,7 @@ it, and the output is given up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar, cast
 
@@ -30,13 +30,12 @@ from lithograph.maintenance.merge_slice import MergeSlice
 from lithograph.maintenance.open_store import OpenStore
 from lithograph.maintenance.output import (
     Output,
-    discard,
     finish_run,
+    install,
     make_run_writer,
     make_segment,
-    sync_directories,
 )
-from lithograph.maintenance.publication import publish
+from lithograph.maintenance.publication import Edit
 from lithograph.segments.run_merge import merge_runs
 from lithograph.segments.stored_slice import StoredSlice
 
@@ -192,20 +191,8 @@ def _merge_runs(store: OpenStore, generation: Generation, plan: RunMerge) -> Ste
     yield from _install(store, Output(runs=(run,)), edit)
 
 
-def _install(
-    store: OpenStore, output: Output, edit: Callable[[Manifest], Manifest | None]
-) -> Steps:
-    """Publish the output of a merge, or take it back."""
-    journal = store.journal
-    published = False
-    try:
-        sync_directories(store, output)
-        yield
-        published = store.committer.exclusively(lambda: publish(journal, store.locks, edit))
-    finally:
-        if not published:
-            discard(store, output)
-    if published:
+def _install(store: OpenStore, output: Output, edit: Edit) -> Steps:
+    if (yield from install(store, output, edit)):
         clean_up(store)
 
 

@@ -17,6 +17,7 @@ from lithograph.formats.file_names import (
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.maintenance.obsolete import remove_empty_partition
 from lithograph.maintenance.open_store import OpenStore
+from lithograph.maintenance.publication import Edit, publish
 from lithograph.segments.run_writer import RunWriter
 from lithograph.segments.segment_check import check_history, check_segment
 from lithograph.segments.segment_writer import write_segment
@@ -131,6 +132,19 @@ def sync_directories(store: OpenStore, output: Output) -> None:
         store.files.sync_directory(NAMES_DIRECTORY)
     # `partitions` and `names` themselves may be new.
     store.files.sync_directory("")
+
+
+def install(store: OpenStore, output: Output, edit: Edit) -> Generator[None, None, bool]:
+    """Publish files that were made, or take them back; return whether they are in force."""
+    published = False
+    try:
+        sync_directories(store, output)
+        yield
+        published = store.committer.exclusively(lambda: publish(store.journal, store.locks, edit))
+    finally:
+        if not published:
+            discard(store, output)
+    return published
 
 
 def discard(store: OpenStore, output: Output) -> None:

@@ -26,12 +26,10 @@ from lithograph.maintenance.flush import clean_up
 from lithograph.maintenance.open_store import OpenStore
 from lithograph.maintenance.output import (
     Output,
-    discard,
     finish_run,
+    install,
     make_run_writer,
-    sync_directories,
 )
-from lithograph.maintenance.publication import publish
 from lithograph.segments.folding import raw_versions
 from lithograph.segments.name_sorter import NameSorter
 from lithograph.segments.run_merge import versions_above
@@ -168,8 +166,6 @@ def _install(
     store: OpenStore, runs: tuple[RunEntry, ...], last: int
 ) -> Generator[None, None, None]:
     """Publish the new run instead of those over the same commits, or take it back."""
-    journal = store.journal
-    output = Output(runs=runs)
 
     def edit(manifest: Manifest) -> Manifest | None:
         newer = tuple([run for run in manifest.runs if run.first_sequence > last])
@@ -178,16 +174,7 @@ def _install(
             return None  # Merged meanwhile with names that the segments did not hold yet.
         return replace(manifest, runs=(*runs, *newer))
 
-    published = False
-    try:
-        if runs:
-            sync_directories(store, output)
-        yield
-        published = store.committer.exclusively(lambda: publish(journal, store.locks, edit))
-    finally:
-        # After a failure between CURRENT and shared.map the files may be in force.
-        if not published and journal.failure is None:
-            discard(store, output)
+    published = yield from install(store, Output(runs=runs), edit)
     # Also where it was given up: the files that were read here may be all that waits to go.
     clean_up(store)
     if not published:

@@ -145,7 +145,11 @@ def _journal(
     current = found.current
     hold = Hold(_pin(visitor, current.generation))
     generation = Generation(
-        found.manifest, current.manifest_number, visitor.shelf, current.store_uuid
+        found.manifest,
+        current.manifest_number,
+        visitor.shelf,
+        current.store_uuid,
+        is_pinned=hold.is_pinned,
     )
     return Journal(
         visitor.files,

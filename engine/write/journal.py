@@ -181,8 +181,23 @@ class Journal:
         self.published = end.position.sequence
 
     def _begin_anew(self, state: SharedState) -> None:
-        """Serve the generation that CURRENT names, and the log behind what its files hold."""
-        slot = self.current_slot()
+        """Serve the generation that CURRENT names, and the log behind what its files hold.
+
+        Without a pin its files may go meanwhile: then CURRENT names a newer one.
+        """
+        while True:
+            slot = self.current_slot()
+            try:
+                self._serve(slot, state)
+            except CorruptionError:
+                if self.hold.is_pinned or self.current_slot().generation == slot.generation:
+                    raise
+            else:
+                return
+            if self.shared is not None:
+                state = self.shared.read()
+
+    def _serve(self, slot: CurrentSlot, state: SharedState) -> None:
         if slot.generation < state.generation:
             raise CorruptionError(
                 f"generation {state.generation} is published, CURRENT names {slot.generation}",
@@ -206,10 +221,16 @@ class Journal:
                     path=chain.take().path,
                     offset=end.position.offset,
                 )
+            generation = Generation(
+                manifest,
+                slot.manifest_number,
+                self.shelf,
+                self.store_uuid,
+                is_pinned=self.hold.is_pinned,
+            )
         except BaseException:
             chain.close()
             raise
-        generation = Generation(manifest, slot.manifest_number, self.shelf, self.store_uuid)
         self.hold.track(generation)
         self.state = state
         self.position = end.position
