@@ -197,7 +197,11 @@ def _append_moment(out: bytearray, value: int, time: int) -> None:
 
 def _read_moment(cursor: Cursor, time: int) -> int:
     start = cursor.offset
-    value = cursor.varint()
+    return decode_moment(cursor.varint(), time, start)
+
+
+def decode_moment(value: int, time: int, start: int) -> int:
+    """Return the time that a varint stands for; `time` is that of the commit."""
     if not value:
         return NO_MOMENT
     code = value - 1 & 3

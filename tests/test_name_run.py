@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,87 +16,38 @@ from lithograph.formats.file_names import run_name
 from lithograph.formats.name_page import PAGE_SIZE, NamePage
 from lithograph.formats.name_run import RunFooter
 from lithograph.formats.sealed import SealedRef
-from lithograph.ids import ABSENT, ID_END
+from lithograph.ids import ABSENT
 from lithograph.segments import spool
 from lithograph.segments.run_reader import RunLayer, RunReader
-from lithograph.segments.run_writer import RunInfo, RunWriter
+from lithograph.segments.run_writer import RunWriter
 from lithograph.segments.spool import Spool
-from lithograph.tools.testing.simulated_disk import SimulatedDisk
+from lithograph.tools.testing.run_samples import (
+    FIRST,
+    LAST,
+    SAMPLES,
+    UUID,
+    Names,
+    Versions,
+    few_names,
+    name_maps,
+    names_with_chains,
+    raw_names,
+    run_files,
+    run_of,
+    tall_names,
+    write_run,
+)
 from lithograph.tools.testing.simulated_files import SimulatedFiles
 
 EXHAUSTIVE = "LITHOGRAPH_FUZZ" in os.environ
 GOLDEN = Path(__file__).parent / "golden" / "v0" / "name_run.hex"
-UUID = bytes(range(16, 32))
-FIRST, LAST = 100, 10_000
-
-Versions = list[tuple[int, int]]
-Names = dict[bytes, Versions]
-
-
-def _files() -> SimulatedFiles:
-    files = SimulatedDisk().process(create=True)
-    files.make_directory("names")
-    return files
-
-
-def _write(
-    files: SimulatedFiles, names: Names, number: int = 1, first: int = FIRST, last: int = LAST
-) -> RunInfo:
-    writer = RunWriter(files, number, UUID, first, last)
-    for name in sorted(names):
-        writer.add(name, names[name])
-    return writer.finish()
-
-
-def _run(names: Names) -> RunReader:
-    files = _files()
-    return RunReader.open(files, _write(files, names).ref, UUID)
-
-
-def _few() -> Names:
-    names: Names = {f"entity:{n:04x}".encode(): [(FIRST + n, n)] for n in range(40)}
-    names["entity:é".encode()] = [(150, 9), (150, ABSENT), (120, 8)]
-    names[b"gone"] = [(LAST, ABSENT)]
-    return names
-
-
-def _with_chains() -> Names:
-    """Long names that begin alike, and names with more versions than their leaf has room for."""
-    names = _few()
-    for number in range(5):
-        names[b"x" * 2000 + b"%d" % number] = [(FIRST + number, number)]
-    names[b"y" * 65_535] = [(FIRST, 7)]
-    for number in range(3):
-        names[b"versions:%d" % number] = [(sequence, sequence) for sequence in range(9999, 300, -3)]
-    return names
-
-
-def _tall() -> Names:
-    """Names whose fences fill their branches: three to four children each."""
-    rng = random.Random(4)
-    names: Names = {}
-    for _ in range(60):
-        prefix = rng.randbytes(520).hex().encode()[:1010]
-        for number in range(8):
-            versions = [(sequence, rng.randrange(ID_END)) for sequence in range(160, 100, -1)]
-            names[prefix + b"%06d" % number] = versions
-    return names
-
-
-SAMPLES: dict[str, Callable[[], Names]] = {
-    "none": dict,
-    "one": lambda: {b"n": [(FIRST, 0)]},
-    "few": _few,
-    "chains": _with_chains,
-    "tall": _tall,
-}
 every_sample = pytest.mark.parametrize("sample", SAMPLES)
 
 
 @every_sample
 def test_a_run_says_what_was_put_in(sample: str) -> None:
     names = SAMPLES[sample]()
-    reader = _run(names)
+    reader = run_of(names)
 
     assert list(reader.scan()) == sorted(names.items())
     for name, versions in names.items():
@@ -110,7 +60,7 @@ def test_a_run_says_what_was_put_in(sample: str) -> None:
 
 
 def test_long_fences_make_a_tall_tree() -> None:
-    reader = _run(_tall())
+    reader = run_of(tall_names())
 
     assert reader._height >= 4
 
@@ -118,7 +68,7 @@ def test_long_fences_make_a_tall_tree() -> None:
 @every_sample
 def test_a_scan_begins_anywhere(sample: str) -> None:
     names = SAMPLES[sample]()
-    reader = _run(names)
+    reader = run_of(names)
     ordered = sorted(names)
     starts = [b"", b"\xff", *ordered[:: max(1, len(ordered) // 10)]]
     for start in [*starts, *(start + b"\0" for start in starts), *(start[:-1] for start in starts)]:
@@ -128,29 +78,9 @@ def test_a_scan_begins_anywhere(sample: str) -> None:
         assert list(reader.names(start, after=True)) == [n for n in from_start if n != start]
 
 
-raw_names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9).map(
-    str.encode
-)
-long_names = st.tuples(
-    st.sampled_from([b"p" * 1023, b"p" * 1024, b"q" * 1500]), st.binary(max_size=2).map(bytes.hex)
-).map(lambda parts: parts[0] + parts[1].encode())
-version_lists = st.lists(
-    st.tuples(st.integers(FIRST, LAST), st.integers(ABSENT, 300) | st.just(ID_END - 1)),
-    min_size=1,
-    max_size=4,
-    unique_by=lambda version: version[0],
-).map(lambda versions: sorted(versions, reverse=True))
-many_versions = st.integers(200, 3000).map(
-    lambda count: [(FIRST + sequence, sequence) for sequence in range(count, 0, -1)]
-)
-name_maps = st.dictionaries(
-    raw_names | long_names, version_lists | version_lists | many_versions, max_size=40
-)
-
-
 @given(name_maps, st.lists(raw_names, max_size=5))
 def test_any_names_survive_a_round_trip(names: Names, others: list[bytes]) -> None:
-    reader = _run(names)
+    reader = run_of(names)
 
     assert list(reader.scan()) == sorted(names.items())
     for name in [*names, *others]:
@@ -159,7 +89,7 @@ def test_any_names_survive_a_round_trip(names: Names, others: list[bytes]) -> No
 
 
 def test_a_layer_answers_as_of_a_sequence() -> None:
-    layer = RunLayer(_run(_with_chains()))
+    layer = RunLayer(run_of(names_with_chains()))
 
     assert [layer.find_name("entity:é", s) for s in (99, 119, 120, 149, 150, LAST)] == [
         None,
@@ -184,8 +114,8 @@ def test_a_layer_answers_as_of_a_sequence() -> None:
 
 
 def test_a_layer_lists_names_by_pages() -> None:
-    names = _with_chains()
-    layer = RunLayer(_run(names))
+    names = names_with_chains()
+    layer = RunLayer(run_of(names))
     found: list[str] = []
     page = layer.names_after("", False, 7)
     while page:
@@ -200,7 +130,7 @@ def test_a_layer_lists_names_by_pages() -> None:
 
 
 def test_an_absent_name_reads_the_filter_and_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = _run({b"n%d" % number: [(FIRST, number)] for number in range(5000)})
+    reader = run_of({b"n%d" % number: [(FIRST, number)] for number in range(5000)})
     touched: list[int] = []
     real = reader._pages.page
 
@@ -219,21 +149,21 @@ def test_memory_for_names_goes_to_spools(monkeypatch: pytest.MonkeyPatch) -> Non
     """And comes back in pieces that end anywhere between two notes."""
     monkeypatch.setattr(Spool.__init__, "__defaults__", (256,))
     monkeypatch.setattr(spool, "_CHUNK_SIZE", 1000)
-    files = _files()
-    reader = RunReader.open(files, _write(files, _tall()).ref, UUID)
+    files = run_files()
+    reader = RunReader.open(files, write_run(files, tall_names()).ref, UUID)
 
-    assert list(reader.scan()) == sorted(_tall().items())
+    assert list(reader.scan()) == sorted(tall_names().items())
     assert list(reader.check()) == []
     assert files.entries("names") == ["00000001.run"]
 
 
 def test_an_abandoned_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Spool.__init__, "__defaults__", (8,))
-    files = _files()
+    files = run_files()
     writer = RunWriter(files, 1, UUID, FIRST, LAST)
     with pytest.raises(FileExistsError):
         RunWriter(files, 1, UUID, FIRST, LAST)
-    for name, versions in sorted(_tall().items()):
+    for name, versions in sorted(tall_names().items()):
         writer.add(name, versions)
     assert "00000001.spool" in files.entries("names")
     writer.abandon()
@@ -253,7 +183,7 @@ def test_an_abandoned_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_a_writer_refuses_what_breaks_the_rules(name: bytes, versions: Versions) -> None:
-    writer = RunWriter(_files(), 1, UUID, FIRST, LAST)
+    writer = RunWriter(run_files(), 1, UUID, FIRST, LAST)
     writer.add(b"b", [(FIRST, 0)])
 
     with pytest.raises(AssertionError):
@@ -261,8 +191,8 @@ def test_a_writer_refuses_what_breaks_the_rules(name: bytes, versions: Versions)
 
 
 def test_a_ref_is_what_the_manifest_keeps() -> None:
-    files = _files()
-    info = _write(files, _few(), 7)
+    files = run_files()
+    info = write_run(files, few_names(), 7)
 
     assert info.ref == SealedRef(7, len(_bytes_of(files, 7)), info.ref.footer_hash)
     assert (info.entry_count, info.version_count) == (42, 44)
@@ -281,19 +211,19 @@ def _put(files: SimulatedFiles, data: bytes, number: int = 1) -> None:
 
 
 def test_golden_bytes(request: pytest.FixtureRequest) -> None:
-    files = _files()
-    ref = _write(files, _few()).ref
+    files = run_files()
+    ref = write_run(files, few_names()).ref
     data = _bytes_of(files)
     if request.config.getoption("--rewrite-golden"):
         GOLDEN.write_text(data.hex(" ", 16).replace(" ", "\n") + "\n")
 
     assert data == bytes.fromhex(GOLDEN.read_text())
-    assert dict(RunReader.open(files, ref, UUID).scan()) == _few()
+    assert dict(RunReader.open(files, ref, UUID).scan()) == few_names()
 
 
 def test_any_flipped_bit_of_a_run_is_noticed() -> None:
-    files = _files()
-    ref = _write(files, _few()).ref
+    files = run_files()
+    ref = write_run(files, few_names()).ref
     data = _bytes_of(files)
     file = files.open(run_name(1), writable=True)
     rng = random.Random(9)
@@ -315,9 +245,9 @@ def test_any_flipped_bit_of_a_run_is_noticed() -> None:
 
 
 def test_a_damaged_page_is_an_error_wherever_it_is_touched() -> None:
-    files = _files()
-    names = _tall()
-    ref = _write(files, names).ref
+    files = run_files()
+    names = tall_names()
+    ref = write_run(files, names).ref
     file = files.open(run_name(1), writable=True)
     file.write_at(PAGE_SIZE + 99, b"\xff")
     reader = RunReader.open(files, ref, UUID)
@@ -333,8 +263,8 @@ def test_a_damaged_page_is_an_error_wherever_it_is_touched() -> None:
 
 
 def test_any_other_size_is_corruption() -> None:
-    files = _files()
-    ref = _write(files, _few()).ref
+    files = run_files()
+    ref = write_run(files, few_names()).ref
     data = _bytes_of(files)
     for size in [*range(0, len(data), 97), len(data) - 1]:
         _put(files, data[:size])
@@ -348,8 +278,8 @@ def test_any_other_size_is_corruption() -> None:
 
 
 def test_a_foreign_or_stale_run_is_corruption() -> None:
-    files = _files()
-    ref, other = _write(files, _few()).ref, _write(files, {b"n": [(FIRST, 0)]}, 2).ref
+    files = run_files()
+    ref, other = write_run(files, few_names()).ref, write_run(files, {b"n": [(FIRST, 0)]}, 2).ref
     with pytest.raises(CorruptionError, match="belongs to store"):
         RunReader.open(files, ref, bytes(16))
     _put(files, _bytes_of(files, 2))

@@ -201,6 +201,9 @@ class CountedMap:
         self._read[self._kind] += size
         return self._map.read(offset, size)
 
+    def view(self) -> None:
+        """Let nobody read what is not counted."""
+
 
 class ManyNodes:
     """Implements `segments.slice.Slice`: one commit that made nodes without fields or edges."""

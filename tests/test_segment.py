@@ -7,7 +7,6 @@ import os
 import re
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,214 +18,46 @@ from hypothesis import strategies as st
 from lithograph.errors import CorruptionError
 from lithograph.files import Files
 from lithograph.formats.adjacency_group import Mark
-from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.file_header import HEADER_SIZE, FileKind
-from lithograph.formats.file_names import history_name, segment_name
 from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.operations import AdjacentEdge
-from lithograph.formats.properties import encode_properties
 from lithograph.formats.sealed import TAIL_SIZE, SealedRef, hash_footer
-from lithograph.formats.segment_footer import HISTORY_FOOTER, SEGMENT_FOOTER
 from lithograph.formats.segment_shape import ON_DISK, SegmentShape
-from lithograph.segments.block_cache import BlockCache
-from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.layer import Direction
-from lithograph.segments.sealed_file import SealedFile
-from lithograph.segments.sealed_writer import SealedWriter
 from lithograph.segments.segment_check import check_history, check_segment
 from lithograph.segments.segment_layer import SegmentLayer
-from lithograph.segments.segment_reader import SegmentReader
-from lithograph.segments.segment_writer import WrittenSegment, write_segment
+from lithograph.segments.segment_writer import write_segment
 from lithograph.segments.spool import Spool
 from lithograph.segments.version import (
     AnyVersion,
     EdgeVersion,
-    NodeVersion,
     visible_down_to_full,
 )
 from lithograph.tools.testing.samples import MOMENT
-from lithograph.tools.testing.simulated_disk import SimulatedDisk
-from lithograph.tools.testing.slices import RawSlice
-from lithograph.tools.testing.strategies import edge_patches, names, node_patches
-
-UUID = bytes(range(16))
-STEP = 1 if os.environ.get("LITHOGRAPH_FUZZ") else 3
-PARTITION, NUMBER = "2026-11", 7
-FIRST_SEQUENCE, FIRST_ID = 10, 4
-TINY = SegmentShape(
-    names=2,
-    nodes=2,
-    lists=2,
-    positions=3,
-    commits=2,
-    group_edges=2,
-    unindexed_size_max=6,
-    inline_size_max=8,
+from lithograph.tools.testing.segment_samples import (
+    FIRST_ID,
+    FIRST_SEQUENCE,
+    NUMBER,
+    PARTITION,
+    TINY,
+    UUID,
+    Written,
+    _file,
+    data_and_body,
+    sample,
+    seal,
+    segment_files,
+    slices,
+    time_of,
+    write,
 )
+from lithograph.tools.testing.slices import RawSlice
 
+STEP = 1 if os.environ.get("LITHOGRAPH_FUZZ") else 3
 
 KINDS = pytest.mark.parametrize(
     "kind", [FileKind.SEGMENT, FileKind.HISTORY], ids=lambda kind: kind.name.lower()
 )
-
-
-# Slices ------------------------------------------------------------------------------------------
-
-
-def _time(sequence: int) -> int:
-    return MOMENT + (sequence - FIRST_SEQUENCE) ** 2 * 1_000_003
-
-
-def _versions(
-    draw: st.DrawFn,
-    kind: Callable[..., Any],
-    patches: st.SearchStrategy[Any],
-    sequences: Iterable[int],
-    *,
-    alive: bool,
-    reborn: bool,
-) -> list[Any]:
-    """Return raw versions at some of the sequences; `alive`: an older layer has it."""
-    raw = []
-    may_begin = True
-    for sequence in sequences:
-        time = _time(sequence)
-        if not alive:
-            if not may_begin:
-                break
-            raw.append(kind(sequence, time, draw(patches), True, time, sequence))
-            alive = True
-        elif draw(st.integers(0, 2)):
-            raw.append(kind(sequence, time, draw(patches), False))
-        else:
-            raw.append(kind(sequence, time, None, False))
-            alive, may_begin = False, reborn
-    return raw
-
-
-@st.composite
-def slices(draw: st.DrawFn) -> RawSlice:
-    commit_count = draw(st.integers(1, 5))
-    born_count = draw(st.integers(0, 5))
-    span = range(FIRST_SEQUENCE, FIRST_SEQUENCE + commit_count)
-    some = st.lists(st.sampled_from(span), min_size=1, max_size=4, unique=True).map(sorted)
-    slice_ = RawSlice(
-        FIRST_SEQUENCE,
-        FIRST_ID,
-        FIRST_ID + born_count,
-        [_time(sequence) for sequence in span],
-        draw(st.lists(st.integers(0, 9), min_size=commit_count, max_size=commit_count)),
-        draw(st.lists(st.integers(0, 9), min_size=commit_count, max_size=commit_count)),
-    )
-    end_id = slice_.end_id
-    for node_id in range(FIRST_ID, end_id):
-        if draw(st.integers(0, 5)):
-            slice_.raw_names[node_id] = draw(names)
-    for node_id in draw(st.sets(st.integers(0, end_id - 1))):
-        slice_.raw_nodes[node_id] = _versions(
-            draw, NodeVersion, node_patches(), draw(some), alive=node_id < FIRST_ID, reborn=False
-        )
-    ends = st.integers(0, end_id - 1)
-    adjacent = st.tuples(st.sampled_from([0, 1, 40]), ends, st.sampled_from(["", "", "é", "k"]))
-    for source, edge in draw(st.sets(st.tuples(ends, adjacent), max_size=14)):
-        older = max(source, edge[1]) < FIRST_ID
-        slice_.raw_edges[source, edge] = _versions(
-            draw,
-            EdgeVersion,
-            st.just(EdgePatch()) | edge_patches,
-            draw(some),
-            alive=older and draw(st.booleans()),
-            reborn=True,
-        )
-    return slice_
-
-
-def sample() -> RawSlice:
-    """Return a small slice with something of everything."""
-
-    def at(sequence: int) -> tuple[int, int]:
-        return sequence, _time(sequence)
-
-    def born(kind: Any, sequence: int, patch: Any) -> Any:
-        return kind(*at(sequence), patch, True, _time(sequence), sequence)
-
-    slice_ = RawSlice(10, 4, 8, [_time(s) for s in range(10, 15)], [4, 6, 8, 7, 7], [2, 2, 5, 4, 5])
-    slice_.raw_names = {4: "Ada", 5: "Zoë", 6: "Charles", 7: "l" * 300}
-    long = NodePatch(type_code=1, observations=("wrote the first program " * 60,))
-    slice_.raw_nodes = {
-        1: [NodeVersion(*at(11), NodePatch(appended=("a", "b")), False)],
-        3: [
-            NodeVersion(*at(11), NodePatch(appended=("a",)), False),
-            NodeVersion(*at(12), NodePatch(removed=("a",), appended=("c",)), False),
-        ],
-        4: [born(NodeVersion, 10, NodePatch(type_code=2, created_at=MOMENT - 5))],
-        5: [born(NodeVersion, 10, long), NodeVersion(*at(13), None, False)],
-        6: [
-            born(NodeVersion, 11, NodePatch(properties=encode_properties({"born": 1791}))),
-            NodeVersion(*at(14), NodePatch(observations=("engine",)), False),
-        ],
-        7: [born(NodeVersion, 12, NodePatch())],
-    }
-    plain = EdgePatch()
-    slice_.raw_edges = {
-        (0, (0, 1, "")): [EdgeVersion(*at(13), None, False)],
-        (0, (0, 2, "k")): [
-            EdgeVersion(*at(12), None, False),
-            born(EdgeVersion, 14, EdgePatch(valid_from=MOMENT)),
-        ],
-        (2, (0, 0, "")): [EdgeVersion(*at(12), EdgePatch(valid_to=MOMENT), False)],
-        (4, (0, 5, "")): [born(EdgeVersion, 10, plain), EdgeVersion(*at(13), None, False)],
-        (4, (1, 6, "")): [born(EdgeVersion, 12, plain)],
-        (4, (1, 7, "")): [born(EdgeVersion, 12, plain)],
-        (6, (40, 4, "é")): [born(EdgeVersion, 12, EdgePatch(properties=b"\x81\xa1w\x05"))],
-        (6, (40, 6, "")): [born(EdgeVersion, 14, plain)],
-    }
-    return slice_
-
-
-# Files -------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Written:
-    """A slice on a simulated disk, and its readers."""
-
-    files: Files
-    written: WrittenSegment
-    shape: SegmentShape
-
-    def segment(self, ref: SealedRef | None = None) -> SegmentReader:
-        return SegmentReader.open(
-            self.files, PARTITION, ref or self.written.segment, UUID, BlockCache(10**6), self.shape
-        )
-
-    def history(self, ref: SealedRef | None = None) -> HistoryReader | None:
-        ref = ref or self.written.history
-        if ref is None:
-            return None
-        return HistoryReader.open(self.files, PARTITION, ref, UUID, BlockCache(10**6), self.shape)
-
-    def layer(self) -> SegmentLayer:
-        return SegmentLayer(self.segment(), self.history)
-
-
-def _files() -> Files:
-    files = SimulatedDisk().process(create=True)
-    for directory in ("partitions", f"partitions/{PARTITION}", "names"):
-        files.make_directory(directory)
-    return files
-
-
-def write(slice_: RawSlice, *, compress: bool = False, shape: SegmentShape = ON_DISK) -> Written:
-    files = _files()
-    steps = write_segment(
-        files, NUMBER, PARTITION, UUID, slice_, compress=compress, shape=shape, step_count=1
-    )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return Written(files, stop.value, shape)
 
 
 # What is written is served -----------------------------------------------------------------------
@@ -503,7 +334,7 @@ def _without_history(lists: list[Any]) -> list[Any]:
 def _late_history(nodes: list[Any]) -> list[Any]:
     node_id, end, history = nodes[-1]
     assert not history
-    return [*nodes[:-1], (node_id, end, [end._replace(sequence=14, time=_time(14))])]
+    return [*nodes[:-1], (node_id, end, [end._replace(sequence=14, time=time_of(14))])]
 
 
 def _late_edge_history(lists: list[Any]) -> list[Any]:
@@ -546,8 +377,8 @@ def test_the_checks_find_what_contradicts_itself(
 
 
 def test_a_writer_that_is_closed_early_leaves_no_file() -> None:
-    files = _files()
-    step_count = sum(1 for _ in write_steps(_files(), sample()))
+    files = segment_files()
+    step_count = sum(1 for _ in write_steps(segment_files(), sample()))
     for stop in range(step_count):
         steps = write_steps(files, sample())
         for _ in range(stop):
@@ -564,7 +395,7 @@ def test_notes_that_outgrow_memory_leave_no_file(
 ) -> None:
     in_memory = write(sample()).written
     monkeypatch.setattr(Spool.__init__, "__defaults__", (0,))
-    files = _files()
+    files = segment_files()
     steps = write_steps(files, sample())
     try:
         for _ in range(stop):
@@ -584,7 +415,7 @@ def test_a_slice_that_raises_leaves_no_file() -> None:
 
     slice_ = sample()
     failing = Failing(**vars(slice_))
-    files = _files()
+    files = segment_files()
     with pytest.raises(OSError, match="no more"):
         list(write_steps(files, failing))
 
@@ -621,7 +452,7 @@ def _read_all(written: Written, segment_ref: SealedRef, history_ref: SealedRef |
         lambda: list(segment.all_edges()),
         lambda: list(segment.all_incoming()),
         lambda: [str(error) for error in check_segment(segment)],
-        lambda: segment.sequence_at(_time(12)),
+        lambda: segment.sequence_at(time_of(12)),
     ]
     if history is not None:
         everything += [
@@ -648,28 +479,6 @@ def _read_all(written: Written, segment_ref: SealedRef, history_ref: SealedRef |
     return found
 
 
-def _data_and_body(written: Written, kind: FileKind) -> tuple[bytes, bytes]:
-    ref, name, body_size = _file(written, kind)
-    file = SealedFile.open(written.files, name, ref, kind, UUID, body_size)
-    return file.read(0, file.data_size), file.body
-
-
-def _file(written: Written, kind: FileKind) -> tuple[SealedRef, str, int]:
-    if kind == FileKind.SEGMENT:
-        return written.written.segment, segment_name(PARTITION, NUMBER), SEGMENT_FOOTER.size
-    assert written.written.history is not None
-    return written.written.history, history_name(PARTITION, NUMBER), HISTORY_FOOTER.size
-
-
-def _seal(written: Written, kind: FileKind, data: bytes, body: bytes) -> SealedRef:
-    """Write the file anew, with checksums that match whatever is in it."""
-    _, name, _ = _file(written, kind)
-    written.files.unlink(name)
-    writer = SealedWriter(written.files, name, NUMBER, UUID, kind)
-    writer.append(data[HEADER_SIZE:])
-    return writer.finish(body)
-
-
 @KINDS
 @pytest.mark.parametrize(("compress", "shape"), [(False, ON_DISK), (True, TINY)])
 def test_bytes_changed_under_matching_checksums_are_noticed_or_another_graph(
@@ -678,7 +487,7 @@ def test_bytes_changed_under_matching_checksums_are_noticed_or_another_graph(
     """Nothing but CorruptionError comes, and what comes instead of it is not the old answer."""
     written = write(sample(), compress=compress, shape=shape)
     segment_ref, history_ref = written.written.segment, written.written.history
-    data, body = _data_and_body(written, kind)
+    data, body = data_and_body(written, kind)
     wanted = _read_all(written, segment_ref, history_ref)
     footer = written.written.footer if kind == FileKind.SEGMENT else written.written.history_footer
     assert footer is not None
@@ -687,7 +496,7 @@ def test_bytes_changed_under_matching_checksums_are_noticed_or_another_graph(
     for offset in range(HEADER_SIZE, len(data), STEP):
         damaged = bytearray(data)
         damaged[offset] ^= 1 << offset % 8 if offset % 5 else 0xFF
-        ref = _seal(written, kind, bytes(damaged), body)
+        ref = seal(written, kind, bytes(damaged), body)
         refs = (ref, history_ref) if kind == FileKind.SEGMENT else (segment_ref, ref)
         found = _read_all(written, *refs)
 
@@ -712,7 +521,7 @@ def _frames(data: bytes) -> list[range]:
 def test_hostile_footers_are_corruption_or_another_graph(kind: FileKind) -> None:
     written = write(sample())
     segment_ref, history_ref = written.written.segment, written.written.history
-    data, body = _data_and_body(written, kind)
+    data, body = data_and_body(written, kind)
     wanted = _read_all(written, segment_ref, history_ref)
     for start in range(0, len(body), 8):
         value = int.from_bytes(body[start : start + 8], "little")
@@ -720,7 +529,7 @@ def test_hostile_footers_are_corruption_or_another_graph(kind: FileKind) -> None
             if changed < 0:
                 continue
             hostile = body[:start] + changed.to_bytes(8, "little") + body[start + 8 :]
-            ref = _seal(written, kind, data, hostile)
+            ref = seal(written, kind, data, hostile)
             refs = (ref, history_ref) if kind == FileKind.SEGMENT else (segment_ref, ref)
 
             assert _read_all(written, *refs) != wanted, f"u64 at {start}: {changed}"
@@ -729,8 +538,8 @@ def test_hostile_footers_are_corruption_or_another_graph(kind: FileKind) -> None
 @KINDS
 def test_bytes_behind_the_last_section_are_corruption(kind: FileKind) -> None:
     written = write(sample())
-    data, body = _data_and_body(written, kind)
-    ref = _seal(written, kind, data + bytes(32), body)
+    data, body = data_and_body(written, kind)
+    ref = seal(written, kind, data + bytes(32), body)
 
     with pytest.raises(CorruptionError, match="the sections end at"):
         written.segment(ref) if kind == FileKind.SEGMENT else written.history(ref)
@@ -739,14 +548,14 @@ def test_bytes_behind_the_last_section_are_corruption(kind: FileKind) -> None:
 @KINDS
 def test_a_wrong_position_in_a_directory_is_found(kind: FileKind) -> None:
     written = write(sample(), shape=TINY)
-    data, body = _data_and_body(written, kind)
+    data, body = data_and_body(written, kind)
     found = written.written
     footer = found.footer if kind == FileKind.SEGMENT else found.history_footer
     assert footer is not None
     name = "dense_out_directory" if kind == FileKind.SEGMENT else "out_directory"
     damaged = bytearray(data)
     damaged[footer.sections[name].end - 8] ^= 1
-    ref = _seal(written, kind, bytes(damaged), body)
+    ref = seal(written, kind, bytes(damaged), body)
     if kind == FileKind.SEGMENT:
         findings = list(check_segment(written.segment(ref)))
     else:

@@ -79,6 +79,9 @@ class FileBytes:
             )
         return data
 
+    def view(self) -> memoryview | None:
+        return None
+
     def close(self) -> None:
         """Leave the file to whoever opened it."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from lithograph.catalog.hot_names import HotNames
+from lithograph.catalog.quick_files import QuickFiles, quick_files
 from lithograph.catalog.shelf import Shelf
 from lithograph.errors import CorruptionError
 from lithograph.formats.manifest import Manifest
@@ -122,6 +123,7 @@ class Generation:
     ----------
     number : of the generation.   manifest_number : file number of its manifest.
     names, graph : layers over runs and segments, newest first.
+    quick : the same files as the kernel reads them; None without it, or for many files.
     """
 
     def __init__(
@@ -147,13 +149,20 @@ class Generation:
         self.number = manifest.generation
         self._shelf = shelf
         self._store_uuid = store_uuid
+        self.quick = quick = quick_files(manifest, shelf.open_max // 2)
         run_layer = _run_layer if is_pinned else _open_run_layer
         segment_layer = _segment_layer if is_pinned else _open_segment_layer
         self.names: tuple[NameLayer, ...] = tuple(
-            [run_layer(entry, shelf, store_uuid) for entry in reversed(manifest.runs)]
+            [
+                run_layer(entry, shelf, store_uuid, quick, place)
+                for place, entry in enumerate(reversed(manifest.runs))
+            ]
         )
         self.graph: tuple[GraphLayer, ...] = tuple(
-            [segment_layer(entry, shelf, store_uuid) for entry in reversed(manifest.segments)]
+            [
+                segment_layer(entry, shelf, store_uuid, quick, place)
+                for place, entry in enumerate(reversed(manifest.segments))
+            ]
         )
 
     def commit_row(self, sequence: int) -> tuple[int, int, int]:
@@ -180,25 +189,45 @@ class Generation:
 # the last view drops it.
 
 
-def _run_layer(entry: RunEntry, shelf: Shelf, store_uuid: bytes) -> LazyRun:
-    return LazyRun(entry, shelf.hot_names, lambda: RunLayer(shelf.run(entry, store_uuid)))
+def _run_layer(
+    entry: RunEntry, shelf: Shelf, store_uuid: bytes, quick: QuickFiles | None, place: int
+) -> LazyRun:
+    def open_layer() -> RunLayer:
+        run = shelf.run(entry, store_uuid)
+        if quick is not None:
+            quick.put_run(place, run)
+        return RunLayer(run)
+
+    return LazyRun(entry, shelf.hot_names, open_layer)
 
 
-def _segment_layer(entry: SegmentEntry, shelf: Shelf, store_uuid: bytes) -> LazySegment:
+def _segment_layer(
+    entry: SegmentEntry, shelf: Shelf, store_uuid: bytes, quick: QuickFiles | None, place: int
+) -> LazySegment:
     def open_layer() -> SegmentLayer:
-        return SegmentLayer(
-            shelf.segment(entry, store_uuid), lambda: shelf.history(entry, store_uuid)
-        )
+        segment = shelf.segment(entry, store_uuid)
+        if quick is not None:
+            quick.put_segment(place, segment)
+        return SegmentLayer(segment, lambda: shelf.history(entry, store_uuid))
 
     return LazySegment(entry, open_layer)
 
 
-def _open_run_layer(entry: RunEntry, shelf: Shelf, store_uuid: bytes) -> LazyRun:
-    opened = RunLayer(shelf.run(entry, store_uuid))
+def _open_run_layer(
+    entry: RunEntry, shelf: Shelf, store_uuid: bytes, quick: QuickFiles | None, place: int
+) -> LazyRun:
+    run = shelf.run(entry, store_uuid)
+    if quick is not None:
+        quick.put_run(place, run)
+    opened = RunLayer(run)
     return LazyRun(entry, shelf.hot_names, lambda: opened)
 
 
-def _open_segment_layer(entry: SegmentEntry, shelf: Shelf, store_uuid: bytes) -> LazySegment:
-    history = shelf.history(entry, store_uuid)
-    opened = SegmentLayer(shelf.segment(entry, store_uuid), lambda: history)
+def _open_segment_layer(
+    entry: SegmentEntry, shelf: Shelf, store_uuid: bytes, quick: QuickFiles | None, place: int
+) -> LazySegment:
+    segment, history = shelf.segment(entry, store_uuid), shelf.history(entry, store_uuid)
+    if quick is not None:
+        quick.put_segment(place, segment)
+    opened = SegmentLayer(segment, lambda: history)
     return LazySegment(entry, lambda: opened)

@@ -23,12 +23,14 @@ class Shelf:
     Attributes
     ----------
     cache : decompressed blocks of all of them.   hot_names : names looked up last.
+    open_max : as it was given.
     """
 
     def __init__(self, files: Files, cache_size_bytes: int, open_max: int) -> None:
         names_size = cache_size_bytes // _HOT_NAMES_SHARE
         self.hot_names = HotNames(names_size)
         self.cache = BlockCache(cache_size_bytes - names_size)
+        self.open_max = open_max
         self._files = files
         self._pool = MapPool(open_max)
 

@@ -7,6 +7,7 @@ cannot deliver, still kills: nobody but the store's own processes may write in i
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -49,10 +50,17 @@ class OsFileMap:
         except ValueError:
             raise self._closed("read") from None
 
+    def view(self) -> memoryview | None:
+        if self._is_closed:
+            raise self._closed("look at")
+        return memoryview(self._map) if self._map is not None else None
+
     def close(self) -> None:
         self._is_closed = True
         if self._map is not None:
-            self._map.close()
+            # Where the kernel reads from it, the last one to let go gives it back.
+            with contextlib.suppress(BufferError):
+                self._map.close()
 
     def _closed(self, action: str) -> StorageError:
         return failed(action, self.path, OSError(errno.EBADF, os.strerror(errno.EBADF)))

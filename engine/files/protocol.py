@@ -61,8 +61,17 @@ class FileMap(Protocol):
         TruncatedError : the file has become too short for them.  StorageError : it was closed.
         """
 
+    def view(self) -> memoryview | None:
+        """Return the whole file where it is mapped, None where a copy is all there is.
+
+        A page of it that cannot be had kills whoever touches it outside of the kernel's guard.
+        """
+
     def close(self) -> None:
-        """Give the file back, also under a thread that reads; closing twice is allowed."""
+        """Give the file back, also under a thread that reads; closing twice is allowed.
+
+        What `view` returned lasts as long as somebody holds it.
+        """
 
 
 class Lock(Protocol):

@@ -22,7 +22,7 @@ class RunReader:
 
     Attributes
     ----------
-    ref : what the manifest knows of it.   path : for messages.
+    ref : what the manifest knows of it.   path : for messages.   file, footer : of the run.
     first_sequence, last_sequence : of the commits it covers, both included.
     entry_count, version_count : names, and versions of all of them.
     """
@@ -34,6 +34,8 @@ class RunReader:
         self.last_sequence = pages.footer.last_sequence
         self.entry_count = pages.footer.entry_count
         self.version_count = pages.footer.version_count
+        self.file = pages.file
+        self.footer = pages.footer
         self._pages = pages
         self._root = pages.footer.root
         self._height = pages.footer.height

@@ -119,9 +119,16 @@ class SealedFile:
                 self._check_block(index)
         return self._map.read(offset, size)
 
+    def view(self) -> tuple[memoryview, bytearray, int] | None:
+        """Return the map, the bits of its checked blocks, and the size of the data region, for the
+        kernel; None where the file is not mapped."""
+        view = self._map.view()
+        return (view, self._checked, self.data_size) if view is not None else None
+
     def check_blocks(self) -> Iterator[CorruptionError]:
         """Check every block anew, also those checked before; yield what is damaged."""
-        self._checked = bytearray(len(self._checked))
+        # In place: the kernel looks at the same bits.
+        self._checked[:] = bytes(len(self._checked))
         self._pages = [bytearray(len(pages)) for pages in self._pages]
         for index in range(self._shape.level_counts[0]):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from lithograph.errors import CorruptionError
 from lithograph.files import Files
@@ -10,12 +11,15 @@ from lithograph.formats.adjacency_group import Mark
 from lithograph.formats.commit_block import CommitState
 from lithograph.formats.file_header import FileKind
 from lithograph.formats.file_names import segment_name
+from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.properties import check_encoded
 from lithograph.formats.sealed import SealedRef
 from lithograph.formats.segment_footer import SEGMENT_FOOTER, SegmentFooter
 from lithograph.formats.segment_shape import ON_DISK, SegmentShape
 from lithograph.formats.text import TEXT_SIZE_MAX
-from lithograph.formats.version_record import NODE_VERSIONS, CommitSpan
+from lithograph.formats.version_record import NODE_VERSIONS, CommitSpan, decode_moment
+from lithograph.kernel import UNSURE, quick
 from lithograph.segments.adjacency_reader import AdjacencyReader, FoundList
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.commit_reader import CommitReader
@@ -33,6 +37,7 @@ class SegmentReader:
     Attributes
     ----------
     ref : what the manifest knows of it.   path : for messages.   footer : ranges and counts.
+    shape : entries per block.
     span : its commits, for decoding versions, those of the history too.
     """
 
@@ -48,6 +53,7 @@ class SegmentReader:
         self.path = file.path
         self.footer = footer
         self.file = file
+        self.shape = shape
         ids = range(footer.first_id, footer.end_id)
         tables = TableSet(file, (FileKind.SEGMENT, ref.number), footer.sections, cache, shape)
         self.names = tables.dense("names", ids, shape.names)
@@ -219,7 +225,32 @@ def decode_name(data: bytes) -> str:
 
 def decode_node_version(data: bytes, span: CommitSpan) -> NodeVersion:
     """Return the version that a record holds."""
+    if quick is not None:
+        found = quick.node_record(data)
+        if found is not UNSURE:
+            return _full_version(found, span)
     return decode_whole(data, lambda cursor: NodeVersion(*NODE_VERSIONS.read(cursor, span)))
+
+
+def _full_version(found: tuple[Any, ...], span: CommitSpan) -> NodeVersion:
+    """Return the full version that the kernel took apart."""
+    sequence, born_sequence, type_code, created, observations, properties = found
+    sequence += span.first_sequence
+    if sequence > span.last_sequence:
+        raise CorruptionError(f"commit {sequence} in a slice up to {span.last_sequence}", offset=2)
+    time = born = span.time_of(sequence)
+    if born_sequence >= 0:
+        born_sequence += span.first_sequence
+        born = span.time_of(born_sequence)
+    else:
+        born_sequence = sequence
+    patch = NodePatch(
+        type_code,
+        None if created is None else decode_moment(created, time, 0),
+        observations,
+        properties=None if properties is None else check_encoded(properties, 0),
+    )
+    return NodeVersion(sequence, time, patch, True, born, born_sequence)
 
 
 def decode_node_versions(data: bytes, span: CommitSpan) -> list[NodeVersion]:

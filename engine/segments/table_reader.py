@@ -37,6 +37,7 @@ from lithograph.formats.table_block import (
 )
 from lithograph.formats.table_directory import DENSE_ROW, SPARSE_ROW
 from lithograph.ids import ID_END
+from lithograph.kernel import UNSURE, quick
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.dictionary import StoredDictionary
 from lithograph.segments.filter_reader import FilterReader
@@ -66,6 +67,9 @@ class Block(NamedTuple):
         """Return the bytes of a record; what is out of line is not followed."""
         return self.body.part(self.heads.offsets[position], self.heads.size(position))
 
+
+_QUICK_SIZE_MAX: Final = 64 * 1024
+"""Bytes of a block that is read as a whole for its heads."""
 
 _FIRST_IDS_KEPT_SIZE: Final = 64 * 1024
 """Bytes of a directory of a sparse table that is kept in memory: all but those of large merges."""
@@ -200,6 +204,16 @@ class TableReader:
             raise error.located(self.file.path, start) from None
         return start + head.offset, codec, size
 
+    def _quick_heads(
+        self, body: Stored, count: int, first_id: int, *, dense: bool
+    ) -> tuple[list[int], Heads] | None:
+        """Return the ids of a sparse block, and where its records stand; None where the careful way
+        must look."""
+        if quick is None or body.size > _QUICK_SIZE_MAX:
+            return None
+        found = quick.block_heads(body.read(0, body.size), count, first_id, dense)
+        return None if found is UNSURE else (found[0], Heads(found[1], found[2]))
+
     def _decode_heads(
         self, body: Stored, cursor: Cursor, count: int, *, dense: bool = False
     ) -> Heads:
@@ -278,6 +292,9 @@ class DenseTable(RecordTable):
         row, start, end = self.row(index)
         body = self.body(start, end)
         ids = self.ids[index * self._block_count_max : (index + 1) * self._block_count_max]
+        found = self._quick_heads(body, len(ids), 0, dense=True)
+        if found is not None:
+            return Block(body, ids, found[1], row)
         heads = self._decode_heads(body, self._head_cursor(body), len(ids), dense=True)
         return Block(body, ids, heads, row)
 
@@ -330,6 +347,9 @@ class SparseTable(RecordTable):
         """Return a block; none of its records is empty."""
         row, start, end = self.row(index)
         body = self.body(start, end)
+        found = self._quick_heads(body, self._block_count_max, row[0], dense=False)
+        if found is not None:
+            return Block(body, *found, row)
         cursor = self._head_cursor(body)
         try:
             ids = decode_ids(cursor, row[0], self._block_count_max)

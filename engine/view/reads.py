@@ -15,10 +15,7 @@ import numpy.typing as npt
 from lithograph.errors import InvalidArgumentError, NodeNotFoundError
 from lithograph.formats.moment import encode_moment
 from lithograph.formats.text import check_name, check_short_text, check_text
-from lithograph.ids import ABSENT
-from lithograph.read.neighbors import degree, neighbor_list
 from lithograph.read.records import Edge, Node
-from lithograph.read.traversal import k_hop
 from lithograph.view.changes import EdgeChange, NodeChange
 from lithograph.view.past import changes_of, end_commit, first_commit, history_of
 from lithograph.view.view import View, parse_count, parse_direction, parse_id
@@ -89,13 +86,11 @@ class Reads(ABC):
 
     def node_id(self, name: str) -> int | None:
         """Return the id of the node of that name, or None. Ids are never reused."""
-        return self._view().find(check_name(name))
+        return self._view().look_up(name)
 
     def node_ids(self, names: Iterable[str]) -> IdArray:
         """Return one id per name, in the order given, as int64; -1 where there is no such node."""
-        view = self._view()
-        ids = [view.find(check_name(name)) for name in _items(names, "names")]
-        return np.array([ABSENT if node_id is None else node_id for node_id in ids], np.int64)
+        return self._view().look_up_all(list(_items(names, "names")))
 
     def names(self, ids: Iterable[int]) -> list[str]:
         """Return one name per id, in the order given.
@@ -166,7 +161,7 @@ class Reads(ABC):
         view = self._view()
         directions, codes = parse_direction(direction), view.codes(types)
         node_id = view.require(name)
-        return degree(view.layers, node_id, directions, codes, view.sequence)
+        return view.degree(node_id, directions, codes)
 
     def neighbors(self, name: str, direction: str = "out", types: Types = None) -> list[str]:
         """Return the neighbor's name for each edge of the node, by (type code, neighbor id, key).
@@ -176,8 +171,8 @@ class Reads(ABC):
         view = self._view()
         directions, codes = parse_direction(direction), view.codes(types)
         node_id = view.require(name)
-        found = neighbor_list(view.layers, node_id, directions, codes, view.sequence)
-        return [view.live_name(neighbor) for neighbor in found]
+        found = view.neighbors(node_id, directions, codes)
+        return [view.live_name(neighbor) for neighbor in found.tolist()]
 
     def neighbor_ids(self, id: int, direction: str = "out", types: Types = None) -> IdArray:
         """Return the neighbor's id for each edge of the node, as int64, ordered as `neighbors`.
@@ -186,8 +181,7 @@ class Reads(ABC):
         """
         view = self._view()
         directions, codes = parse_direction(direction), view.codes(types)
-        found = neighbor_list(view.layers, parse_id(id), directions, codes, view.sequence)
-        return np.array(found, np.int64)
+        return view.neighbors(parse_id(id), directions, codes)
 
     def k_hop(
         self, name: str, hops: int, direction: str = "out", types: Types = None
@@ -215,8 +209,7 @@ class Reads(ABC):
         if count is None or count > _HOPS_MAX:
             raise InvalidArgumentError(f"hops={hops!r}: use an int from 0 to {_HOPS_MAX:,}")
         start = view.require(name)
-        reached = k_hop(view.layers, start, count, directions, codes, view.sequence)
-        return [np.array(ids, np.int64) for ids in reached]
+        return view.k_hop(start, count, directions, codes)
 
     def nodes(
         self,

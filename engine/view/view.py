@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from lithograph.errors import CorruptionError, InvalidArgumentError, NodeNotFoundError
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.text import check_name, check_text
-from lithograph.ids import ID_END
+from lithograph.ids import ABSENT, ID_END
+from lithograph.kernel import UNSURE
 from lithograph.read.fold import (
     EdgeState,
     NodeState,
@@ -19,10 +23,22 @@ from lithograph.read.fold import (
     name_of,
 )
 from lithograph.read.name_scan import scan_names
-from lithograph.read.neighbors import TypeCodes, edge_states, source_ids
+from lithograph.read.neighbors import (
+    TypeCodes,
+    degree,
+    edge_states,
+    neighbor_list,
+    source_ids,
+)
 from lithograph.read.records import Edge, Node
+from lithograph.read.traversal import k_hop
 from lithograph.segments.layer import Direction, Layers
 from lithograph.write.layer_stack import LayerStack
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import QuickView
+
+IdArray = npt.NDArray[np.int64]
 
 DIRECTIONS: Final = {
     "out": (Direction.OUT,),
@@ -39,6 +55,7 @@ class View:
     type_name, type_code : the store's type table, which only grows.
     counts : node and edge count at `sequence`.
     floor, floor_time : the oldest commit that these layers can be read as of, and when it was.
+    quick : the layers as the kernel reads them, or None; where it is unsure, `layers` say.
     """
 
     __slots__ = (
@@ -47,6 +64,7 @@ class View:
         "floor_time",
         "layers",
         "node_count",
+        "quick",
         "sequence",
         "type_code",
         "type_name",
@@ -62,6 +80,7 @@ class View:
         edge_count: int,
         floor: int,
         floor_time: int,
+        quick: QuickView | None,
     ) -> None:
         self.layers = layers
         self.sequence = sequence
@@ -71,6 +90,7 @@ class View:
         self.edge_count = edge_count
         self.floor = floor
         self.floor_time = floor_time
+        self.quick = quick
 
     @classmethod
     def over(cls, stack: LayerStack, sequence: int) -> View:
@@ -97,15 +117,81 @@ class View:
             edge_count,
             manifest.floor_sequence,
             manifest.floor_time,
+            stack.quick(sequence),
         )
 
     def find(self, name: str) -> int | None:
         """Return the id of a node, or None; the name was checked."""
         return find_name(self.layers, name, self.sequence)
 
+    def look_up(self, name: str) -> int | None:
+        """Return the id of a node, or None; InvalidArgumentError for what can be no name."""
+        quick = self.quick
+        if quick is not None and type(name) is str:
+            found: int | None = quick.find(name)
+            if found is not UNSURE:
+                return found
+        return find_name(self.layers, check_name(name), self.sequence)
+
+    def look_up_all(self, names: list[str]) -> IdArray:
+        """Return the id of each name, ABSENT where there is no node."""
+        ids = np.empty(len(names), np.int64)
+        if self.quick is not None:
+            self.quick.find_many(names, ids, self.look_up)
+            return ids
+        for place, name in enumerate(names):
+            found = self.look_up(name)
+            ids[place] = ABSENT if found is None else found
+        return ids
+
+    def neighbors(
+        self, node_id: int, directions: tuple[Direction, ...], types: TypeCodes
+    ) -> IdArray:
+        """Return the neighbor of each edge; in both directions, a self loop counts once."""
+        if self.quick is not None and len(directions) == 1 and node_id >= 0:
+            found = self.quick.neighbors(node_id, directions[0], types, _new_ids)
+            if found is not UNSURE:
+                ids: IdArray = found
+                return ids
+        return np.array(
+            neighbor_list(self.layers, node_id, directions, types, self.sequence), np.int64
+        )
+
+    def degree(self, node_id: int, directions: tuple[Direction, ...], types: TypeCodes) -> int:
+        """Return the length of `neighbors`."""
+        if self.quick is not None and len(directions) == 1 and node_id >= 0:
+            found = self.quick.degree(node_id, directions[0], types)
+            if found is not UNSURE:
+                count: int = found
+                return count
+        return degree(self.layers, node_id, directions, types, self.sequence)
+
+    def k_hop(
+        self, start: int, hops: int, directions: tuple[Direction, ...], types: TypeCodes
+    ) -> list[IdArray]:
+        """Return, per hop, the ids first reached by it, ascending."""
+        if self.quick is not None:
+            found = self.quick.k_hop(start, hops, directions, types, _new_ids, self._ends(types))
+            if found is not UNSURE:
+                reached: list[IdArray] = found
+                return reached
+        return [
+            np.array(ids, np.int64)
+            for ids in k_hop(self.layers, start, hops, directions, types, self.sequence)
+        ]
+
+    def _ends(self, types: TypeCodes) -> Callable[[int, int], list[int]]:
+        """Return what tells the neighbors of a node in one direction, the careful way."""
+
+        def ends(node_id: int, direction: int) -> list[int]:
+            towards = (Direction(direction),)
+            return neighbor_list(self.layers, node_id, towards, types, self.sequence)
+
+        return ends
+
     def require(self, name: str) -> int:
         """Return the id of a node; NodeNotFoundError if there is none."""
-        node_id = find_name(self.layers, check_name(name), self.sequence)
+        node_id = self.look_up(name)
         if node_id is None:
             raise NodeNotFoundError(name)
         return node_id
@@ -220,6 +306,10 @@ class View:
             properties=state.properties,
             born=state.born,
         )
+
+
+def _new_ids(count: int) -> IdArray:
+    return np.empty(count, np.int64)
 
 
 def parse_direction(direction: object) -> tuple[Direction, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lithograph.catalog.generation import Generation
+from lithograph.catalog.quick_files import quick_view
 from lithograph.segments.layer import Layers
 from lithograph.write.memtable import Memtable
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import QuickView
 
 
 class LayerStack(NamedTuple):
@@ -33,6 +37,18 @@ class LayerStack(NamedTuple):
             (self.memtable, *self.frozen, *generation.names),
             (self.memtable, *self.frozen, *generation.graph),
             generation,
+        )
+
+    def quick(self, sequence: int) -> QuickView | None:
+        """Return the layers as the kernel reads them, for a view that sees all of their files."""
+        files = self.generation.quick
+        if files is None or sequence < self.generation.manifest.last_sequence:
+            return None
+        memtables = (self.memtable, *self.frozen)
+        return quick_view(
+            files,
+            tuple([memtable.name_versions() for memtable in memtables]),
+            tuple([memtable.adjacency_dicts() for memtable in memtables]),
         )
 
     def layers_at(self, sequence: int) -> Layers:

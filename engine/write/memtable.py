@@ -146,6 +146,10 @@ class Memtable:
         """Return (sequence, id or ABSENT), oldest first, by name: of a frozen memtable."""
         return self._names
 
+    def adjacency_dicts(self) -> tuple[dict[int, AdjacencyList], dict[int, AdjacencyList]]:
+        """Return the adjacency lists by id, out and in, as they grow."""
+        return self._adjacency
+
     @property
     def next_id(self) -> int:
         return self.commits.next_id

@@ -245,6 +245,9 @@ class FaultyFileMap:
         self._plan.check("read", self._name, self.path)
         return self._map.read(offset, size)
 
+    def view(self) -> memoryview | None:
+        return None
+
     def close(self) -> None:
         self._map.close()
 

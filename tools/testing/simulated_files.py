@@ -336,6 +336,11 @@ class SimulatedFileMap:
             raise cut_short(self.path, end, offset, size)
         return bytes(self._inode.visible[offset : offset + size])
 
+    def view(self) -> memoryview | None:
+        """Return a copy as of now: sealed files do not change."""
+        self._check_usable("look at")
+        return memoryview(bytes(self._inode.visible[: self._size])) if self._size else None
+
     def close(self) -> None:
         self._is_closed = True
 

@@ -1,0 +1,69 @@
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from lithograph.formats.layout import Buffer
+
+UNSURE: Final[object]
+
+class QuickFile: ...
+
+class QuickRun(QuickFile):
+    def __init__(
+        self,
+        map_: Buffer,
+        bits: bytearray,
+        data_size: int,
+        root: int,
+        height: int,
+        page_count: int,
+        filter_offset: int,
+        filter_size: int,
+        sequences: int,
+    ) -> None: ...
+    def find(self, name: bytes) -> Any: ...
+
+class QuickLists(QuickFile):
+    def __init__(
+        self,
+        map_: Buffer,
+        bits: bytearray,
+        data_size: int,
+        sparse: tuple[tuple[int, int], tuple[int, int]],
+        filter_: tuple[int, int],
+        dense: tuple[tuple[int, int], tuple[int, int]],
+        ids: range,
+        row_size: int,
+    ) -> None: ...
+
+class QuickStore:
+    def __init__(self, run_count: int, ranges: Sequence[tuple[int, int]]) -> None: ...
+    def put_run(self, place: int, run: QuickRun) -> None: ...
+    def put_segment(self, place: int, out: QuickLists, in_: QuickLists) -> None: ...
+
+class QuickView:
+    def __init__(
+        self,
+        store: QuickStore,
+        names: tuple[dict[str, Any], ...],
+        lists: tuple[tuple[dict[int, Any], dict[int, Any]], ...],
+    ) -> None: ...
+    def find(self, name: str) -> Any: ...
+    def find_many(
+        self, names: list[Any], ids: Any, careful: Callable[[Any], int | None]
+    ) -> None: ...
+    def neighbors(
+        self, node_id: int, direction: int, codes: Iterable[int] | None, make: Callable[[int], Any]
+    ) -> Any: ...
+    def degree(self, node_id: int, direction: int, codes: Iterable[int] | None) -> Any: ...
+    def k_hop(
+        self,
+        start: int,
+        hops: int,
+        directions: Iterable[int],
+        codes: Iterable[int] | None,
+        make: Callable[[int], Any],
+        careful: Callable[[int, int], Iterable[int]],
+    ) -> Any: ...
+
+def block_heads(body: Buffer, count: int, first_id: int, dense: bool) -> Any: ...
+def node_record(data: Buffer) -> Any: ...

@@ -1,0 +1,105 @@
+/* Integers out of bytes; every reader is told where its bytes end. On disk everything is
+ * little-endian, and so is every machine this is built for. */
+
+#ifndef LITHOGRAPH_BYTES_H
+#define LITHOGRAPH_BYTES_H
+
+#include <stdint.h>
+#include <string.h>
+
+static inline uint16_t load16(const uint8_t *at) { uint16_t v; memcpy(&v, at, 2); return v; }
+static inline uint32_t load32(const uint8_t *at) { uint32_t v; memcpy(&v, at, 4); return v; }
+static inline uint64_t load64(const uint8_t *at) { uint64_t v; memcpy(&v, at, 8); return v; }
+
+/* Read a varint (SPEC.md, section 9.4); return where it ends, NULL if none ends before `end`, or
+ * one that is longer than it needs or than ten bytes, or not below 2**64. */
+static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
+{
+    uint64_t found = 0;
+    int shift = 0;
+    if (at < end && *at < 0x80) {
+        *value = *at;
+        return at + 1;
+    }
+    while (at < end && shift < 70) {
+        uint8_t byte = *at++;
+        if (shift == 63 && (byte & 0x7e)) {
+            return NULL;
+        }
+        found |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *value = found;
+            return byte || !shift ? at : NULL;
+        }
+        shift += 7;
+    }
+    return NULL;
+}
+
+/* XXH64, seed 0, by the published specification (doc/xxhash_spec.md of the xxHash project). */
+
+#define XXH_1 0x9E3779B185EBCA87ULL
+#define XXH_2 0xC2B2AE3D27D4EB4FULL
+#define XXH_3 0x165667B19E3779F9ULL
+#define XXH_4 0x85EBCA77C2B2AE63ULL
+#define XXH_5 0x27D4EB2F165667C5ULL
+
+static inline uint64_t xxh_rotate(uint64_t v, int bits) { return v << bits | v >> (64 - bits); }
+static inline uint64_t xxh_lane(uint64_t a, uint64_t v) { return xxh_rotate(a + v * XXH_2, 31) * XXH_1; }
+static inline uint64_t xxh_merge(uint64_t h, uint64_t a) { return (h ^ xxh_lane(0, a)) * XXH_1 + XXH_4; }
+
+static inline uint64_t xxh64_of(const uint8_t *at, size_t size)
+{
+    const uint8_t *end = at + size;
+    uint64_t hash;
+    if (size >= 32) {
+        uint64_t a = XXH_1 + XXH_2, b = XXH_2, c = 0, d = 0 - XXH_1;
+        for (; end - at >= 32; at += 32) {
+            a = xxh_lane(a, load64(at));
+            b = xxh_lane(b, load64(at + 8));
+            c = xxh_lane(c, load64(at + 16));
+            d = xxh_lane(d, load64(at + 24));
+        }
+        hash = xxh_rotate(a, 1) + xxh_rotate(b, 7) + xxh_rotate(c, 12) + xxh_rotate(d, 18);
+        hash = xxh_merge(xxh_merge(xxh_merge(xxh_merge(hash, a), b), c), d);
+    } else {
+        hash = XXH_5;
+    }
+    hash += (uint64_t)size;
+    for (; end - at >= 8; at += 8) {
+        hash = xxh_rotate(hash ^ xxh_lane(0, load64(at)), 27) * XXH_1 + XXH_4;
+    }
+    if (end - at >= 4) {
+        hash = xxh_rotate(hash ^ load32(at) * XXH_1, 23) * XXH_2 + XXH_3;
+        at += 4;
+    }
+    for (; at < end; at++) {
+        hash = xxh_rotate(hash ^ *at * XXH_5, 11) * XXH_1;
+    }
+    hash = (hash ^ hash >> 33) * XXH_2;
+    hash = (hash ^ hash >> 29) * XXH_3;
+    return hash ^ hash >> 32;
+}
+
+/* Whether a split-block filter (SPEC.md, section 13.5) may hold what has this hash; `bits` are its
+ * blocks, at least one. */
+static inline size_t filter_block(uint64_t digest, uint64_t block_count)
+{
+    return (size_t)((digest >> 32) * block_count >> 32) * 32;
+}
+
+static inline int filter_may_hold(const uint8_t *block, uint64_t digest)
+{
+    static const uint32_t salts[8] = {
+        0x47B6137B, 0x44974D91, 0x8824AD5B, 0xA2B7289D,
+        0x705495C7, 0x2DF1424B, 0x9EFC4947, 0x5C6BFB31,
+    };
+    uint32_t missing = 0;
+    for (int word = 0; word < 8; word++) {
+        uint32_t bit = (uint32_t)1 << ((uint32_t)digest * salts[word] >> 27);
+        missing |= bit & ~load32(block + 4 * word);
+    }
+    return !missing;
+}
+
+#endif
