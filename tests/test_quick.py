@@ -6,12 +6,13 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,10 +156,6 @@ def _view_of(segment: SegmentReader) -> QuickView:
     return QuickView(store, (), ())
 
 
-def _new(count: int) -> Any:
-    return np.empty(count, np.int64)
-
-
 def _compare(segment: SegmentReader, ids: range) -> int:
     """Compare the lists of ids; return of how many the kernel was sure."""
     view = _view_of(segment)
@@ -166,7 +163,7 @@ def _compare(segment: SegmentReader, ids: range) -> int:
     for node_id in ids:
         for direction in Direction:
             for codes in (None, [1], [40, 0], []):
-                found = view.neighbors(node_id, direction, codes, _new)
+                found = view.neighbors(node_id, direction, codes)
                 count = view.degree(node_id, direction, codes)
                 if found is UNSURE:
                     assert count is UNSURE
@@ -241,7 +238,7 @@ def test_in_damaged_lists_nothing_else_is_found() -> None:
             view = _view_of(segment)
             for node_id in range(9):
                 for direction in Direction:
-                    found = view.neighbors(node_id, direction, None, _new)
+                    found = view.neighbors(node_id, direction, None)
                     unsure += found is UNSURE
                     if found is UNSURE:
                         continue
@@ -355,7 +352,7 @@ def _check_graph(graph: Any, names: list[str]) -> int:
                 assert view.degree(node_id, both, codes) == degree(
                     layers, node_id, both, codes, sequence
                 )
-            sure += view.quick.neighbors(node_id, direction, None, _new) is not UNSURE
+            sure += view.quick.neighbors(node_id, direction, None) is not UNSURE
     assert view.look_up_all(names).tolist() == [
         ABSENT if (found := find_name(layers, name, sequence)) is None else found for name in names
     ]
@@ -475,3 +472,24 @@ def test_a_file_that_was_cut_under_the_kernel_ends_no_process(tmp_path: Path) ->
             os._exit(status)
 
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_shared_map_that_was_cut_ends_no_process(tmp_path: Path) -> None:
+    path = tmp_path / "s.graph"
+    command = (
+        "import lithograph, os, sys\n"
+        "g = lithograph.open(sys.argv[1])\n"
+        "g.put_node('a')\n"
+        "assert g.node_id('a') == 0\n"
+        "os.truncate(sys.argv[1] + '/shared.map', 0)\n"
+        "try:\n"
+        "    g.node_id('a')\n"
+        "except lithograph.CorruptionError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(path)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "shared.map" in done.stdout

@@ -1,13 +1,14 @@
 """The file shared.map: how processes tell each other what is published (SPEC.md, section 8).
 
-Read with `pread`, not through a mapping: 0.43 µs against 0.05 µs for a look at the counter, and a
-map that somebody truncates under a live process then costs an error instead of the interpreter.
+Read with `pread`, which costs 0.43 µs; but for a look at the counter before every read the compiled
+kernel goes through a map, under its guard: a map that somebody truncates under a live process costs
+an error, not the interpreter.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lithograph.errors import CorruptionError
 from lithograph.files import File, Files
@@ -19,6 +20,10 @@ from lithograph.formats.shared_map import (
     SHARED_MAP_SIZE,
     SharedState,
 )
+from lithograph.kernel import quick
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import Watch
 
 _READ_TRIES: Final = 1000
 """A torn sight lasts as long as one write of 128 bytes; this many in a row are damage."""
@@ -27,12 +32,15 @@ _READ_TRIES: Final = 1000
 class SharedMapFile:
     """The open map of one store. Writers hold the commit lock, or are alone."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, mapped: memoryview | None = None) -> None:
         self._file = file
+        self._watch: Watch | None = None
+        if quick is not None and mapped is not None and len(mapped) >= SHARED_MAP_SIZE:
+            self._watch = quick.Watch(mapped, COUNTER_OFFSET)
 
     @classmethod
     def open(cls, files: Files, *, writable: bool) -> SharedMapFile:
-        return cls(files.open(SHARED_MAP, writable=writable))
+        return cls(files.open(SHARED_MAP, writable=writable), files.watch(SHARED_MAP))
 
     @classmethod
     def rewrite(cls, files: Files, store_uuid: bytes, state: SharedState) -> SharedMapFile:
@@ -51,10 +59,14 @@ class SharedMapFile:
         file.write_at(0, bytes(image))
         if size != SHARED_MAP_SIZE:
             file.truncate(SHARED_MAP_SIZE)
-        return cls(file)
+        return cls(file, files.watch(SHARED_MAP))
 
     def counter(self) -> bytes:
         """Return the bytes of the counter: as long as they stay the same, nothing was published."""
+        if self._watch is not None:
+            seen = self._watch.load()
+            if seen is not None:
+                return seen
         return self._file.read_at(COUNTER_OFFSET, COUNTER_SIZE)
 
     def read(self) -> SharedState:
@@ -94,13 +106,15 @@ class SharedMapFile:
         """
         # The counter of the file, not of `state`: after a write that failed, only the file knows
         # which slot is in force, and that one is never written to.
-        counter = int.from_bytes(self.counter(), "little") + 1
+        seen = self._file.read_at(COUNTER_OFFSET, COUNTER_SIZE)
+        counter = int.from_bytes(seen, "little") + 1
         state = replace(state, counter=counter % 2**63)
         self._file.write_at(state.offset, state.encode())
         self._file.write_at(COUNTER_OFFSET, _counter(state))
         return state
 
     def close(self) -> None:
+        self._watch = None
         self._file.close()
 
 

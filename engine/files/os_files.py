@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import stat
 import weakref
@@ -158,6 +159,18 @@ class OsFiles:
             raise self._not_opened("map", name, error) from error
         self._maps.add(weakref.ref(mapped, self._maps.discard))
         return mapped
+
+    def watch(self, name: str) -> memoryview | None:
+        try:
+            fd = self._open_fd(name, _READ)
+            try:
+                size = os.fstat(fd).st_size
+                return memoryview(mmap.mmap(fd, size, prot=mmap.PROT_READ)) if size else None
+            finally:
+                os.close(fd)
+        except (OSError, ValueError):
+            # Whoever reads the file itself will be told.
+            return None
 
     def unlink(self, name: str) -> None:
         try:

@@ -143,6 +143,12 @@ class Files(Protocol):
     def map(self, name: str) -> FileMap:
         """Map a file that must exist, is sealed and was synced."""
 
+    def watch(self, name: str) -> memoryview | None:
+        """Map a file that is written to meanwhile; None where that cannot be, or says nothing.
+
+        As with `FileMap.view`, only the kernel may look, under its guard.
+        """
+
     def unlink(self, name: str) -> None:
         """Remove a file."""
 

@@ -5,6 +5,10 @@ from lithograph.formats.layout import Buffer
 
 UNSURE: Final[object]
 
+class Watch:
+    def __init__(self, map_: Buffer, offset: int) -> None: ...
+    def load(self) -> bytes | None: ...
+
 class QuickFile: ...
 
 class QuickRun(QuickFile):
@@ -51,9 +55,7 @@ class QuickView:
     def find_many(
         self, names: list[Any], ids: Any, careful: Callable[[Any], int | None]
     ) -> None: ...
-    def neighbors(
-        self, node_id: int, direction: int, codes: Iterable[int] | None, make: Callable[[int], Any]
-    ) -> Any: ...
+    def neighbors(self, node_id: int, direction: int, codes: Iterable[int] | None) -> Any: ...
     def degree(self, node_id: int, direction: int, codes: Iterable[int] | None) -> Any: ...
     def k_hop(
         self,
@@ -61,7 +63,6 @@ class QuickView:
         hops: int,
         directions: Iterable[int],
         codes: Iterable[int] | None,
-        make: Callable[[int], Any],
         careful: Callable[[int, int], Iterable[int]],
     ) -> Any: ...
 

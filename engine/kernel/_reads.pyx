@@ -7,10 +7,17 @@ Every offset is checked against the bytes that it leads into before it is follow
 """
 
 from cpython.dict cimport PyDict_Contains, PyDict_Size
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
+
+import numpy
+
+cdef object new_array = numpy.empty
+cdef object INT64 = numpy.dtype(numpy.int64)
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
@@ -107,6 +114,39 @@ cdef class QuickFile:
     def __dealloc__(self):
         PyBuffer_Release(&self.map_)
         PyBuffer_Release(&self.bits)
+
+
+cdef struct Look:
+    const uint8_t *at
+    uint64_t value
+
+
+cdef void look(void *what) noexcept nogil:
+    cdef Look *found = <Look *>what
+    found.value = (<const volatile uint64_t *>found.at)[0]
+
+
+cdef class Watch:
+    """Eight bytes of a file that others write to, seen through its map."""
+
+    cdef Py_buffer map_
+    cdef const uint8_t *at
+
+    def __cinit__(self, map_, uint64_t offset):
+        PyObject_GetBuffer(map_, &self.map_, PyBUF_SIMPLE)
+        if offset % 8 or offset + 8 > <uint64_t>self.map_.len:
+            raise ValueError("the bytes to watch are outside the map")
+        self.at = <const uint8_t *>self.map_.buf + offset
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.map_)
+
+    def load(self):
+        """Return the eight bytes, None where the file has become too short for them."""
+        cdef Look found = Look(self.at, 0)
+        if guarded(look, &found):
+            return None
+        return PyBytes_FromStringAndSize(<const char *>&found.value, 8)
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -871,10 +911,10 @@ cdef class QuickView:
                 found = careful(name)
                 ids[place] = -1 if found is None else found
 
-    def neighbors(self, uint64_t node_id, int direction, codes, make):
-        """Return what `make(count)` returned, filled with the neighbors of a node; or UNSURE.
+    def neighbors(self, uint64_t node_id, int direction, codes):
+        """Return the neighbors of a node as an int64 array, or UNSURE.
 
-        codes : type codes, or None for all.   make : returns an int64 array.
+        codes : type codes, or None for all.
         """
         cdef ListSearch search
         cdef Buffer out
@@ -892,7 +932,7 @@ cdef class QuickView:
             search.counting = False
             search.out = &out
             answer = self.store.edges(&search, direction)
-            return filled(make, &out) if answer == FOUND else UNSURE
+            return filled(&out) if answer == FOUND else UNSURE
         finally:
             free(out.edges)
 
@@ -918,8 +958,8 @@ cdef class QuickView:
                 return True
         return False
 
-    def k_hop(self, uint64_t start, uint64_t hops, directions, codes, make, careful):
-        """Return per hop what `make(count)` returned, filled with the ids first reached by it.
+    def k_hop(self, uint64_t start, uint64_t hops, directions, codes, careful):
+        """Return per hop an int64 array of the ids first reached by it, ascending.
 
         careful : (id, direction) -> neighbors of an id of which this is unsure.
         """
@@ -950,7 +990,7 @@ cdef class QuickView:
                 for direction in directions:
                     self.spread(&search, frontier, count, direction, &seen, fresh, watch, careful)
                 fresh.sort()
-                found.append(fresh.array(make))
+                found.append(fresh.array())
                 free(frontier)
                 frontier = fresh.ids
                 count = fresh.count
@@ -1020,13 +1060,15 @@ cdef bint fill_types(ListSearch *search, uint32_t *types, codes) except *:
     return True
 
 
-cdef filled(make, const Buffer *out):
-    cdef int64_t[::1] view
+cdef filled(const Buffer *out):
+    """Return the neighbors as an array of their own."""
+    cdef Py_buffer view
     cdef uint64_t place
-    array = make(out.count)
-    view = array
+    array = new_array(out.count, INT64)
+    PyObject_GetBuffer(array, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
     for place in range(out.count):
-        view[place] = out.edges[place].neighbor
+        (<int64_t *>view.buf)[place] = out.edges[place].neighbor
+    PyBuffer_Release(&view)
     return array
 
 
@@ -1167,12 +1209,12 @@ cdef class Fresh:
     cdef void sort(self) noexcept nogil:
         qsort(self.ids, self.count, sizeof(uint64_t), order_ids)
 
-    cdef array(self, make):
-        cdef int64_t[::1] view
-        array = make(self.count)
-        view = array
-        if self.count:
-            memcpy(&view[0], self.ids, self.count * sizeof(uint64_t))
+    cdef array(self):
+        cdef Py_buffer view
+        array = new_array(self.count, INT64)
+        PyObject_GetBuffer(array, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        memcpy(view.buf, self.ids, self.count * sizeof(uint64_t))
+        PyBuffer_Release(&view)
         return array
 
 

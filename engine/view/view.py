@@ -149,7 +149,7 @@ class View:
     ) -> IdArray:
         """Return the neighbor of each edge; in both directions, a self loop counts once."""
         if self.quick is not None and len(directions) == 1 and node_id >= 0:
-            found = self.quick.neighbors(node_id, directions[0], types, _new_ids)
+            found = self.quick.neighbors(node_id, directions[0], types)
             if found is not UNSURE:
                 ids: IdArray = found
                 return ids
@@ -171,7 +171,7 @@ class View:
     ) -> list[IdArray]:
         """Return, per hop, the ids first reached by it, ascending."""
         if self.quick is not None:
-            found = self.quick.k_hop(start, hops, directions, types, _new_ids, self._ends(types))
+            found = self.quick.k_hop(start, hops, directions, types, self._ends(types))
             if found is not UNSURE:
                 reached: list[IdArray] = found
                 return reached
@@ -306,10 +306,6 @@ class View:
             properties=state.properties,
             born=state.born,
         )
-
-
-def _new_ids(count: int) -> IdArray:
-    return np.empty(count, np.int64)
 
 
 def parse_direction(direction: object) -> tuple[Direction, ...]:

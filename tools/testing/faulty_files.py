@@ -165,6 +165,9 @@ class FaultyFiles:
         self._check("map", name)
         return FaultyFileMap(self.files.map(name), name, self.plan)
 
+    def watch(self, name: str) -> memoryview | None:
+        return None
+
     def unlink(self, name: str) -> None:
         self._check("unlink", name)
         self.files.unlink(name)

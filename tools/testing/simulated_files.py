@@ -147,6 +147,9 @@ class SimulatedFiles:
         inode = self._existing_file("map", name, writable=False)
         return SimulatedFileMap(self, self.path_of(name), inode)
 
+    def watch(self, name: str) -> memoryview | None:
+        return None
+
     def unlink(self, name: str) -> None:
         self.begin("unlink", name)
         try:
