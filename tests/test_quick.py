@@ -249,6 +249,71 @@ def test_in_damaged_lists_nothing_else_is_found() -> None:
     assert unsure > 0
 
 
+# Nodes -------------------------------------------------------------------------------------------
+
+
+def _compare_nodes(segment: SegmentReader, ids: range) -> int:
+    """Compare end states of nodes with the careful way's; return how many were found."""
+    count = 0
+    for node_id in ids:
+        careful = _outcome(lambda: segment._careful_node_version(node_id))  # noqa: B023
+        # Twice: then what was compressed is in the cache.
+        for _ in range(2):
+            assert _outcome(lambda: segment.node_version(node_id)) == careful  # noqa: B023
+        count += careful is not None
+    return count
+
+
+@given(segments.slices(), st.booleans())
+def test_nodes_are_read_as_the_careful_way_reads_them(slice_: RawSlice, compress: bool) -> None:
+    segment = segments.write(slice_, compress=compress).segment()
+    assert list(segment.file.check_blocks()) == []
+
+    _compare_nodes(segment, range(slice_.end_id + 2))
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_many_nodes_are_read_as_the_careful_way_reads_them(compress: bool) -> None:
+    count = 200
+    slice_ = RawSlice(10, 0, count, [MOMENT], [count], [0])
+    slice_.raw_nodes = {
+        node_id: [
+            NodeVersion(
+                10,
+                MOMENT,
+                NodePatch(
+                    type_code=7, created_at=MOMENT - node_id, observations=("a b c", "é" * 9)
+                ),
+                True,
+                MOMENT,
+                10,
+            )
+        ]
+        for node_id in range(0, count, 3)
+    }
+    segment = segments.write(slice_, compress=compress).segment()
+
+    assert _compare_nodes(segment, range(count + 2)) == len(slice_.raw_nodes)
+
+
+def test_of_damaged_nodes_nothing_else_is_read() -> None:
+    written = segments.write(segments.sample(), shape=ON_DISK)
+    data, body = segments.data_and_body(written, FileKind.SEGMENT)
+    sections = written.written.footer.sections
+    wrong = 0
+    for offset in range(sections["dense_nodes"].offset, sections["dense_nodes_directory"].end):
+        damaged = bytearray(data)
+        damaged[offset] ^= 1 << offset % 8 if offset % 5 else 0xFF
+        ref = segments.seal(written, FileKind.SEGMENT, bytes(damaged), body)
+        segment = _outcome(lambda ref=ref: written.segment(ref))  # type: ignore[misc]
+        if segment is not CorruptionError:
+            assert list(segment.file.check_blocks()) == []
+            _compare_nodes(segment, range(4, 9))
+            wrong += _outcome(lambda: segment.node_version(4)) is CorruptionError  # noqa: B023
+
+    assert wrong > 0
+
+
 # Blocks and records ------------------------------------------------------------------------------
 
 

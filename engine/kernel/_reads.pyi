@@ -68,3 +68,18 @@ class QuickView:
 
 def block_heads(body: Buffer, count: int, first_id: int, dense: bool) -> Any: ...
 def node_record(data: Buffer) -> Any: ...
+
+class QuickNodes(QuickFile):
+    def __init__(
+        self,
+        map_: Buffer,
+        bits: bytearray,
+        data_size: int,
+        blocks: tuple[int, int],
+        directory: tuple[int, int],
+        ids: range,
+        kind: object,
+        number: object,
+        unpacked: Callable[[Any], bytes | None],
+    ) -> None: ...
+    def find(self, node_id: int) -> Any: ...

@@ -42,6 +42,14 @@ class BlockCache:
                 self.hit_count += 1
         return block
 
+    def peek(self, key: Hashable) -> bytes | None:
+        """Return a block as `get` does; one that is not kept will be asked for again."""
+        with self._lock:
+            block = self._blocks.get(key)
+            if block is not None:
+                self.hit_count += 1
+        return block
+
     def put(self, key: Hashable, data: bytes) -> None:
         """Keep a block in place of those that were not used for longest; not one larger than all.
 

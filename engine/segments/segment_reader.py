@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lithograph.errors import CorruptionError
 from lithograph.files import Files
@@ -29,6 +29,9 @@ from lithograph.segments.sealed_file import SealedFile
 from lithograph.segments.table_reader import DenseTable, SparseTable
 from lithograph.segments.table_set import TableSet
 from lithograph.segments.version import EdgeVersion, NodeVersion
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import QuickNodes
 
 
 class SegmentReader:
@@ -72,6 +75,18 @@ class SegmentReader:
                 shape,
             ),
         )
+        self._quick_nodes: QuickNodes | None = None
+        view = file.view() if quick is not None and shape is ON_DISK else None
+        if quick is not None and view is not None:
+            self._quick_nodes = quick.QuickNodes(
+                *view,
+                footer.sections["dense_nodes"],
+                footer.sections["dense_nodes_directory"],
+                ids,
+                FileKind.SEGMENT,
+                ref.number,
+                cache.peek,
+            )
         self.edge_table = tables.edges(footer.edge_count)
         self.commits = CommitReader(
             file,
@@ -141,6 +156,21 @@ class SegmentReader:
 
     def node_version(self, node_id: int) -> NodeVersion | None:
         """Return a node's end state, or None if the segment says nothing of it."""
+        if self._quick_nodes is not None and node_id >= self.footer.first_id:
+            known = self._quick_nodes.find(node_id)
+            if known is not UNSURE:
+                return None if known is None else self._version_of(known, node_id)
+        return self._careful_node_version(node_id)
+
+    def _version_of(self, known: tuple[Any, ...], node_id: int) -> NodeVersion | None:
+        """Return the version that the kernel took apart; whatever is wrong with it, the careful way
+        says."""
+        try:
+            return _full_version(known, self.span)
+        except CorruptionError:
+            return self._careful_node_version(node_id)
+
+    def _careful_node_version(self, node_id: int) -> NodeVersion | None:
         table = self._node_table(node_id)
         found = table.find(node_id)
         if found is None:

@@ -198,7 +198,7 @@ class View:
 
     def node(self, name: str) -> Node | None:
         """Return the node of that name, or None; the name was checked."""
-        node_id = self.find(name)
+        node_id = self.look_up(name)
         return self.node_by_id(node_id, name) if node_id is not None else None
 
     def node_by_id(self, node_id: int, name: str) -> Node:
