@@ -49,7 +49,6 @@ from lithograph.tools.testing.strategies import node_patches
 if kernel.quick is None:
     pytest.skip("the reference kernel has nothing quick", allow_module_level=True)
 
-from lithograph.catalog.quick_files import quick_lists, quick_run
 from lithograph.kernel._reads import (
     UNSURE,
     QuickRun,
@@ -65,7 +64,7 @@ STEP = 1 if os.environ.get("LITHOGRAPH_FUZZ") else 3
 def _touched(run: RunReader) -> QuickRun:
     """Return a run as the kernel reads it once every block was checked."""
     assert list(run.file.check_blocks()) == []
-    quick = quick_run(run)
+    quick = run.quick
     assert quick is not None
     return quick
 
@@ -134,7 +133,7 @@ def test_in_damaged_runs_nothing_else_is_found() -> None:
 
 def test_where_a_block_was_not_checked_the_careful_way_must_look_first() -> None:
     run = runs.run_of(runs.few_names())
-    quick = quick_run(run)
+    quick = run.quick
     assert quick is not None
     name = b"entity:0007"
 
@@ -149,10 +148,8 @@ def test_where_a_block_was_not_checked_the_careful_way_must_look_first() -> None
 def _view_of(segment: SegmentReader) -> QuickView:
     assert list(segment.file.check_blocks()) == []
     store = QuickStore(0, [(segment.footer.first_id, segment.footer.end_id)])
-    out, in_ = (quick_lists(segment, direction) for direction in Direction)
-    assert out is not None
-    assert in_ is not None
-    store.put_segment(0, out, in_)
+    assert segment.quick_lists is not None
+    store.put_segment(0, *segment.quick_lists)
     return QuickView(store, (), ())
 
 
@@ -171,6 +168,10 @@ def _compare(segment: SegmentReader, ids: range) -> int:
                 sure += 1
                 stored = segment.list_of(node_id, direction)
                 edges, _ = stored.decode() if stored is not None else ([], [])
+                assert segment.quick_lists is not None
+                for code, other in ((1, 5), *[edge[:2] for edge in edges]):
+                    known = segment.quick_lists[direction].has(node_id, code, other)
+                    assert known == ((code, other, "") in edges)
                 assert stored is None or stored.is_pure
                 wanted = [edge[1] for edge in edges if codes is None or edge[0] in codes]
                 assert found.tolist() == wanted

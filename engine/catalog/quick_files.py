@@ -9,16 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lithograph.formats.manifest import Manifest
-from lithograph.formats.segment_footer import Section
-from lithograph.formats.segment_shape import ON_DISK
-from lithograph.formats.table_directory import DENSE_OUT_ROW, DENSE_ROW
 from lithograph.kernel import quick
-from lithograph.segments.layer import Direction
 from lithograph.segments.run_reader import RunReader
 from lithograph.segments.segment_reader import SegmentReader
 
 if TYPE_CHECKING or quick is not None:
-    from lithograph.kernel._reads import QuickLists, QuickRun, QuickStore, QuickView
+    from lithograph.kernel._reads import QuickStore, QuickView
 
 
 class QuickFiles:
@@ -37,54 +33,16 @@ class QuickFiles:
     def put_run(self, place: int, run: RunReader) -> None:
         """Hand over an open run; `place` counts from the newest."""
         if ("run", place) not in self._known:
-            quick_of_run = quick_run(run)
-            if quick_of_run is not None:
-                self.store.put_run(place, quick_of_run)
+            if run.quick is not None:
+                self.store.put_run(place, run.quick)
             self._known.add(("run", place))
 
     def put_segment(self, place: int, segment: SegmentReader) -> None:
         """Hand over the lists of an open segment."""
         if ("seg", place) not in self._known:
-            out, in_ = (quick_lists(segment, direction) for direction in Direction)
-            if out is not None and in_ is not None:
-                self.store.put_segment(place, out, in_)
+            if segment.quick_lists is not None:
+                self.store.put_segment(place, *segment.quick_lists)
             self._known.add(("seg", place))
-
-
-def quick_run(run: RunReader) -> QuickRun | None:
-    """Return a run as the kernel reads it; None where its file is not mapped, or is empty."""
-    view, footer = run.file.view(), run.footer
-    if view is None:
-        return None
-    return QuickRun(
-        *view,
-        footer.root,
-        footer.height,
-        footer.page_count,
-        footer.filter_offset,
-        footer.filter_size,
-        footer.last_sequence - footer.first_sequence,
-    )
-
-
-def quick_lists(segment: SegmentReader, direction: Direction) -> QuickLists | None:
-    """Return the lists of a segment as the kernel reads them; None where it cannot."""
-    view, footer = segment.file.view(), segment.footer
-    if view is None or segment.shape is not ON_DISK:
-        return None
-    name = direction.name.lower()
-
-    def section(prefix: str, suffix: str = "") -> Section:
-        return footer.sections[f"{prefix}_{name}{suffix}"]
-
-    return QuickLists(
-        *view,
-        (section("sparse"), section("sparse", "_directory")),
-        section("sparse", "_filter"),
-        (section("dense"), section("dense", "_directory")),
-        range(footer.first_id, footer.end_id),
-        (DENSE_OUT_ROW if direction == Direction.OUT else DENSE_ROW).size,
-    )
 
 
 def quick_files(manifest: Manifest, file_count_max: int) -> QuickFiles | None:

@@ -740,6 +740,47 @@ cdef class QuickLists(QuickFile):
         if self.lists.dense.row_count != (len(ids) + LISTS - 1) // LISTS:
             raise ValueError("the directory has another number of blocks")
 
+    def has(self, uint64_t node_id, uint32_t code, uint64_t neighbor):
+        """Return whether a node has an edge without a key, or UNSURE."""
+        cdef Answer answer = ODD
+        cdef bint found = seek(&self.lists, node_id, code, neighbor, &answer)
+        return found if answer == FOUND or answer == NONE else UNSURE
+
+
+cdef bint seek(Lists *lists, uint64_t node_id, uint32_t code, uint64_t neighbor, Answer *answer) except -1:
+    """Return whether a list has an edge without a key; ODD where the careful way must look."""
+    cdef ListSearch search
+    cdef Buffer out = Buffer(<Edge *>malloc(64 * sizeof(Edge)), 0, 64)
+    cdef Edge *grown
+    cdef uint64_t place
+    search.lists = lists
+    search.id = node_id
+    search.types = &code
+    search.type_count = 1
+    search.counting = False
+    search.out = &out
+    try:
+        while True:
+            if out.edges == NULL:
+                raise MemoryError
+            answer[0] = ODD
+            if guarded(search_lists, &search) == 0:
+                answer[0] = search.answer
+            if answer[0] != FULL:
+                break
+            grown = <Edge *>realloc(out.edges, 2 * out.room * sizeof(Edge))
+            if grown == NULL:
+                raise MemoryError
+            out.edges = grown
+            out.room *= 2
+            out.count = 0
+        for place in range(out.count):
+            if out.edges[place].neighbor == neighbor:
+                return True
+        return False
+    finally:
+        free(out.edges)
+
 
 # A store ------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lithograph.errors import CorruptionError
 from lithograph.files import Files
@@ -12,9 +13,13 @@ from lithograph.formats.name_entry import PageEntry, split_key
 from lithograph.formats.name_page import NamePage
 from lithograph.formats.name_run import RUN_FOOTER, RunFooter
 from lithograph.formats.sealed import SealedRef
+from lithograph.kernel import UNSURE, quick
 from lithograph.segments.run_check import check_run
 from lithograph.segments.run_pages import RunPages
 from lithograph.segments.sealed_file import SealedFile
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import QuickRun
 
 
 class RunReader:
@@ -23,6 +28,7 @@ class RunReader:
     Attributes
     ----------
     ref : what the manifest knows of it.   path : for messages.   file, footer : of the run.
+    quick : the run as the kernel reads it, or None.
     first_sequence, last_sequence : of the commits it covers, both included.
     entry_count, version_count : names, and versions of all of them.
     """
@@ -36,6 +42,7 @@ class RunReader:
         self.version_count = pages.footer.version_count
         self.file = pages.file
         self.footer = pages.footer
+        self.quick = _quick(pages)
         self._pages = pages
         self._root = pages.footer.root
         self._height = pages.footer.height
@@ -78,6 +85,11 @@ class RunReader:
         """
         if sequence < self.first_sequence:
             return None
+        if self.quick is not None and sequence >= self.last_sequence:
+            known = self.quick.find(name)
+            if known is not UNSURE:
+                node_id: int | None = known
+                return node_id
         found = self._find(name)
         if found is None:
             return None
@@ -161,6 +173,23 @@ class RunReader:
         with self._pages.at(number):
             for entry in page.entries_from(key, self._pages.load):
                 yield from self._leaves(self._pages.child(entry), level - 1, key)
+
+
+def _quick(pages: RunPages) -> QuickRun | None:
+    """Return a run as the kernel reads it; None without the kernel, or where nothing is mapped."""
+    view, footer = pages.file.view() if quick is not None else None, pages.footer
+    if quick is None or view is None:
+        return None
+    found: QuickRun = quick.QuickRun(
+        *view,
+        footer.root,
+        footer.height,
+        footer.page_count,
+        footer.filter_offset,
+        footer.filter_size,
+        footer.last_sequence - footer.first_sequence,
+    )
+    return found
 
 
 class RunLayer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lithograph.errors import CorruptionError
@@ -15,8 +15,9 @@ from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.formats.properties import check_encoded
 from lithograph.formats.sealed import SealedRef
-from lithograph.formats.segment_footer import SEGMENT_FOOTER, SegmentFooter
+from lithograph.formats.segment_footer import SEGMENT_FOOTER, Section, SegmentFooter
 from lithograph.formats.segment_shape import ON_DISK, SegmentShape
+from lithograph.formats.table_directory import DENSE_OUT_ROW, DENSE_ROW
 from lithograph.formats.text import TEXT_SIZE_MAX
 from lithograph.formats.version_record import NODE_VERSIONS, CommitSpan, decode_moment
 from lithograph.kernel import UNSURE, quick
@@ -31,7 +32,7 @@ from lithograph.segments.table_set import TableSet
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
 if TYPE_CHECKING:
-    from lithograph.kernel._reads import QuickNodes
+    from lithograph.kernel._reads import QuickLists, QuickNodes
 
 
 class SegmentReader:
@@ -41,6 +42,7 @@ class SegmentReader:
     ----------
     ref : what the manifest knows of it.   path : for messages.   footer : ranges and counts.
     shape : entries per block.
+    quick_lists : its lists, out and in, as the kernel reads them, or None.
     span : its commits, for decoding versions, those of the history too.
     """
 
@@ -76,6 +78,7 @@ class SegmentReader:
             ),
         )
         self._quick_nodes: QuickNodes | None = None
+        self.quick_lists: tuple[QuickLists, QuickLists] | None = None
         view = file.view() if quick is not None and shape is ON_DISK else None
         if quick is not None and view is not None:
             self._quick_nodes = quick.QuickNodes(
@@ -86,6 +89,10 @@ class SegmentReader:
                 FileKind.SEGMENT,
                 ref.number,
                 cache.peek,
+            )
+            self.quick_lists = (
+                quick_lists(*view, footer.sections, "out", ids),
+                quick_lists(*view, footer.sections, "in", ids),
             )
         self.edge_table = tables.edges(footer.edge_count)
         self.commits = CommitReader(
@@ -199,6 +206,10 @@ class SegmentReader:
 
     def edge_version(self, source: int, adjacent: AdjacentEdge) -> EdgeVersion | None:
         """Return one edge's end state, or None if the segment says nothing of it."""
+        if self.quick_lists is not None and not adjacent[2]:
+            known = self.quick_lists[Direction.OUT].has(source, adjacent[0], adjacent[1])
+            if known is False:
+                return None
         # The other end knows the edge as well, and a filter is quicker than a list.
         if not self.lists[Direction.IN].may_hold(adjacent[1]):
             return None
@@ -241,6 +252,33 @@ class SegmentReader:
 
     def _node_table(self, node_id: int) -> SparseTable | DenseTable:
         return self.dense_nodes if node_id >= self.footer.first_id else self.sparse_nodes
+
+
+def quick_lists(
+    view: memoryview,
+    checked: bytearray,
+    data_size: int,
+    sections: Mapping[str, Section],
+    direction: str,
+    ids: range,
+) -> QuickLists:
+    """Return the lists of one direction as the kernel reads them."""
+    assert quick is not None
+
+    def section(prefix: str, suffix: str = "") -> Section:
+        return sections[f"{prefix}_{direction}{suffix}"]
+
+    found: QuickLists = quick.QuickLists(
+        view,
+        checked,
+        data_size,
+        (section("sparse"), section("sparse", "_directory")),
+        section("sparse", "_filter"),
+        (section("dense"), section("dense", "_directory")),
+        ids,
+        (DENSE_OUT_ROW if direction == "out" else DENSE_ROW).size,
+    )
+    return found
 
 
 def decode_name(data: bytes) -> str:

@@ -122,6 +122,11 @@ class View:
 
     def find(self, name: str) -> int | None:
         """Return the id of a node, or None; the name was checked."""
+        quick = self.quick
+        if quick is not None and type(name) is str:
+            found: int | None = quick.find(name)
+            if found is not UNSURE:
+                return found
         return find_name(self.layers, name, self.sequence)
 
     def look_up(self, name: str) -> int | None:
