@@ -77,6 +77,7 @@ class SegmentReader:
                 shape,
             ),
         )
+        self._born = ids
         self._quick_nodes: QuickNodes | None = None
         self.quick_lists: tuple[QuickLists, QuickLists] | None = None
         view = file.view() if quick is not None and shape is ON_DISK else None
@@ -163,7 +164,7 @@ class SegmentReader:
 
     def node_version(self, node_id: int) -> NodeVersion | None:
         """Return a node's end state, or None if the segment says nothing of it."""
-        if self._quick_nodes is not None and node_id >= self.footer.first_id:
+        if self._quick_nodes is not None and node_id in self._born:
             known = self._quick_nodes.find(node_id)
             if known is not UNSURE:
                 return None if known is None else self._version_of(known, node_id)
@@ -206,7 +207,7 @@ class SegmentReader:
 
     def edge_version(self, source: int, adjacent: AdjacentEdge) -> EdgeVersion | None:
         """Return one edge's end state, or None if the segment says nothing of it."""
-        if self.quick_lists is not None and not adjacent[2]:
+        if self.quick_lists is not None and not adjacent[2] and 0 <= source < self.footer.end_id:
             known = self.quick_lists[Direction.OUT].has(source, adjacent[0], adjacent[1])
             if known is False:
                 return None
