@@ -514,6 +514,98 @@ def test_threads_that_traverse_see_what_one_does(tmp_path: Path) -> None:
         assert failed == []
 
 
+def test_the_kernel_answers_alone_until_something_is_published(tmp_path: Path) -> None:
+    with lithograph.open(tmp_path / "s.graph") as graph:
+        graph.put_edge("a", "to", "b", create_missing=True)
+        graph.checkpoint()
+        reader = graph._engine.reader
+        assert reader is not None
+        assert reader.find("a") is UNSURE
+        for _ in range(3):
+            # Once for the view, once for the blocks, which are checked when they are first read.
+            assert graph.node_id("a") == 0
+            assert graph.neighbor_ids(0).tolist() == [1]
+        assert reader.find("a") == 0
+        assert reader.find("nobody") is None
+        assert reader.neighbors(1, "in").tolist() == [0]
+        for odd in ("", "\ud800", 1, None, "x" * 70_000):
+            assert reader.find(odd) is UNSURE
+        for odd in (-1, 2**48, 2**70, "a", True):
+            assert reader.neighbors(odd, "out") is UNSURE
+        assert reader.neighbors(0, "both") is UNSURE
+
+        graph.put_node("c")
+        assert reader.find("a") is UNSURE
+        assert graph.node_id("c") == 2
+        assert reader.find("c") is UNSURE
+        assert reader.find("a") == 0
+        graph.delete_node("a")
+        assert graph.node_id("a") is None
+        assert graph.neighbor_ids(0).tolist() == []
+        assert reader.find("b") == 1
+
+        other = lithograph.open(tmp_path / "s.graph")
+        assert other.node_id("b") == 1
+        other.close()
+        with pytest.raises(lithograph.ClosedError):
+            other.node_id("b")
+        with pytest.raises(lithograph.ClosedError):
+            other.neighbor_ids(1)
+        assert graph.node_id("b") == 1
+    assert reader.find("b") is UNSURE
+    with pytest.raises(lithograph.ClosedError):
+        graph.node_id("b")
+
+
+def test_a_view_older_than_the_counter_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one is that was made while another thread was between the counter and its own state."""
+    with lithograph.open(tmp_path / "s.graph", exclusive=True) as graph:
+        graph.put_node("a")
+        engine = graph._engine
+        reader = engine.reader
+        assert reader is not None
+        old = engine.view()
+        graph.put_node("b")
+        monkeypatch.setattr(engine.journal, "_seen", b"before..")
+        monkeypatch.setattr(engine, "view", lambda: old)
+        engine.newest_view()
+
+        assert reader.find("nobody") is UNSURE
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_what_was_acknowledged_is_seen_by_every_thread(tmp_path: Path, exclusive: bool) -> None:
+    """Also by one that looked while it was being published."""
+    with lithograph.open(tmp_path / "s.graph", durability="off", exclusive=exclusive) as graph:
+        graph.put_node("first")
+        graph.checkpoint()
+        newest = 0
+        missed: list[str] = []
+        stop = threading.Event()
+
+        def look() -> None:
+            while not stop.is_set():
+                number = newest
+                if graph.node_id(f"n{number}") is None and number:
+                    missed.append(f"n{number}")
+
+        threads = [threading.Thread(target=look) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(1, 1500):
+            graph.put_node(f"n{number}")
+            newest = number
+            if number % 500 == 0:
+                graph.checkpoint()
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+        assert missed == []
+
+
 # Pages that cannot be had ------------------------------------------------------------------------
 
 

@@ -30,13 +30,18 @@ _READ_TRIES: Final = 1000
 
 
 class SharedMapFile:
-    """The open map of one store. Writers hold the commit lock, or are alone."""
+    """The open map of one store. Writers hold the commit lock, or are alone.
+
+    Attributes
+    ----------
+    watch : the counter as the kernel sees it, or None.
+    """
 
     def __init__(self, file: File, mapped: memoryview | None = None) -> None:
         self._file = file
-        self._watch: Watch | None = None
+        self.watch: Watch | None = None
         if quick is not None and mapped is not None and len(mapped) >= SHARED_MAP_SIZE:
-            self._watch = quick.Watch(mapped, COUNTER_OFFSET)
+            self.watch = quick.Watch(mapped, COUNTER_OFFSET)
 
     @classmethod
     def open(cls, files: Files, *, writable: bool) -> SharedMapFile:
@@ -63,8 +68,9 @@ class SharedMapFile:
 
     def counter(self) -> bytes:
         """Return the bytes of the counter: as long as they stay the same, nothing was published."""
-        if self._watch is not None:
-            seen = self._watch.load()
+        watch = self.watch
+        if watch is not None:
+            seen = watch.load()
             if seen is not None:
                 return seen
         return self._file.read_at(COUNTER_OFFSET, COUNTER_SIZE)
@@ -114,7 +120,7 @@ class SharedMapFile:
         return state
 
     def close(self) -> None:
-        self._watch = None
+        self.watch = None
         self._file.close()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from lithograph.catalog.shelf import Shelf
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
 from lithograph.errors import ClosedError, LithographError
 from lithograph.files import Files
+from lithograph.kernel import quick
 from lithograph.maintenance.caretaker import Caretaker
 from lithograph.maintenance.creation import check_directory, is_unfinished, prepare_locks
 from lithograph.maintenance.leaving import flush_if_last, leave_store
@@ -26,6 +28,9 @@ from lithograph.transaction.committer import Committer
 from lithograph.view.snapshot import Snapshots
 from lithograph.view.view import View
 
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import QuickReader
+
 _log = logging.getLogger("lithograph")
 
 
@@ -35,6 +40,7 @@ class Engine:
     Attributes
     ----------
     store : its parts, for maintenance.   snapshots : those that are open.
+    reader : what the kernel answers by itself of the newest view; None on the reference.
     """
 
     def __init__(self, files: Files, environment: Environment, options: Options) -> None:
@@ -43,6 +49,7 @@ class Engine:
         self.environment = environment
         self.options = options
         self._closed = ""
+        self.reader: QuickReader | None = quick.QuickReader() if quick is not None else None
         self._locks = StoreLocks(files, environment.process_id(), options.lock_timeout_s)
         self.shelf = Shelf(files, options.cache_size_bytes, options.tuning.open_file_count_max)
         files.on_exhausted = self.shelf.shrink
@@ -85,6 +92,22 @@ class Engine:
             view = self._renew_view()
         return view
 
+    def newest_view(self) -> View:
+        """Return the view of the newest commit, and let the kernel answer from it until the next
+        one is published."""
+        shared = self.journal.shared
+        watch = shared.watch if shared is not None else None
+        # Before the view is made: what it is made of is as new as the counter, and whatever is
+        # published from here on changes that.
+        seen = watch.load() if watch is not None else None
+        is_known = seen is not None and self.journal.has_taken(seen)
+        view = self.view()
+        if is_known and self.reader is not None and watch is not None and seen is not None:
+            self.reader.renew(watch, seen, view.quick)
+            if self._closed:
+                self.reader.clear()
+        return view
+
     def _renew_view(self) -> View:
         stack, sequence = self.journal.newest()
         view = View.over(stack, sequence)
@@ -116,6 +139,8 @@ class Engine:
         if self._closed:
             return
         self._closed = "is closed"
+        if self.reader is not None:
+            self.reader.clear()
         failure = self.journal.failure
         unsaid: LithographError | None = None
         try:
@@ -145,6 +170,8 @@ class Engine:
     def abandon(self) -> None:
         """After a fork, in the child: the store belongs to the parent."""
         self._closed = "was opened before this process was forked"
+        if self.reader is not None:
+            self.reader.clear()
         self.files.abandon()
 
 

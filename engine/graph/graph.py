@@ -14,10 +14,11 @@ from lithograph.formats.moment import encode_moment
 from lithograph.graph import registry
 from lithograph.graph.engine import Engine
 from lithograph.graph.stats import Stats, collect_stats
+from lithograph.kernel import UNSURE
 from lithograph.maintenance.verify import Finding, verify_store
 from lithograph.transaction.transaction import UNSET, Transaction, Unset
 from lithograph.view.past import commit_as_of
-from lithograph.view.reads import Reads
+from lithograph.view.reads import IdArray, Reads, Types
 from lithograph.view.snapshot import Snapshot
 from lithograph.view.view import View
 
@@ -35,6 +36,7 @@ class Graph(Reads):
         self._engine = engine
         self._writable = writable
         self._closed = False
+        self._reader = engine.reader
         self._open_in: dict[int, weakref.ref[Transaction]] = {}
         # A handle that is dropped without close() lets go of the engine all the same.
         self._finalizer = weakref.finalize(self, registry.release, engine)
@@ -50,6 +52,30 @@ class Graph(Reads):
         if self._closed:
             raise ClosedError("the graph is closed; open it again with lithograph.open()")
         self._engine.check_open()
+
+    def node_id(self, name: str) -> int | None:
+        # One call into the kernel, which also looks if anything newer was published.
+        reader = self._reader
+        if reader is not None:
+            found: int | None = reader.find(name)
+            if found is not UNSURE:
+                return found
+        return self._newest_view().look_up(name)
+
+    def neighbor_ids(self, id: int, direction: str = "out", types: Types = None) -> IdArray:
+        reader = self._reader
+        if reader is not None and types is None:
+            found = reader.neighbors(id, direction)
+            if found is not UNSURE:
+                ids: IdArray = found
+                return ids
+            self._newest_view()
+        return super().neighbor_ids(id, direction, types)
+
+    def _newest_view(self) -> View:
+        if self._closed:
+            self._check_open()
+        return self._engine.newest_view()
 
     def snapshot(self) -> Snapshot:
         """Return the graph as it is now, whatever is committed later; a context manager.
@@ -272,6 +298,7 @@ class Graph(Reads):
         """
         if not self._closed:
             self._closed = True
+            self._reader = None
             self._finalizer()
 
     def __enter__(self) -> Graph:

@@ -1086,6 +1086,64 @@ cdef class QuickView:
         return 0
 
 
+cdef class QuickReader:
+    """The newest view of one process, as long as nobody has published anything since.
+
+    Invariant: `view` was made after the counter of shared.map was `seen`; so while it still is,
+    nothing is newer than the view.
+    """
+
+    cdef Watch watch
+    cdef uint64_t seen
+    cdef QuickView view
+
+    def renew(self, Watch watch not None, bytes seen not None, QuickView view):
+        """Answer from `view` as long as the counter is `seen`; never again, if that is None."""
+        # Kept until all three are set: whatever goes with them may let another thread in here.
+        cdef object old = (self.watch, self.view)
+        if len(seen) != 8:
+            raise ValueError("a counter has eight bytes")
+        self.watch = watch
+        memcpy(&self.seen, <const char *>seen, 8)
+        self.view = view
+
+    def clear(self):
+        """Be unsure of everything."""
+        cdef object old = self.view
+        self.view = None
+
+    cdef QuickView newest(self):
+        cdef Look found
+        if self.view is None:
+            return None
+        found = Look(self.watch.at, 0)
+        if guarded(look, &found) or found.value != self.seen:
+            return None
+        return self.view
+
+    def find(self, name):
+        """Return the id of a node, None if there is none, or UNSURE."""
+        cdef QuickView view = self.newest()
+        if view is None or type(name) is not str:
+            return UNSURE
+        return view.find(<str>name)
+
+    def neighbors(self, node_id, direction):
+        """Return the neighbors of a node as an int64 array, or UNSURE; `direction` is a word."""
+        cdef QuickView view
+        cdef int towards
+        if type(node_id) is not int or node_id < 0 or node_id >= ID_END:
+            return UNSURE
+        if direction == "out":
+            towards = 0
+        elif direction == "in":
+            towards = 1
+        else:
+            return UNSURE
+        view = self.newest()
+        return UNSURE if view is None else view.neighbors(node_id, towards, None)
+
+
 cdef bint fill_types(ListSearch *search, uint32_t *types, codes) except *:
     """Return whether the kernel takes so many types."""
     cdef int count = 0

@@ -127,6 +127,10 @@ class Journal:
             with self.guard:
                 self._take_news()
 
+    def has_taken(self, counter: bytes) -> bool:
+        """Return whether `newest` says what was published when the map's counter was this."""
+        return self._seen == counter
+
     def _take_news(self) -> None:
         if self._closed:
             raise ClosedError(f"{self.files.root} is closed; open it again")
