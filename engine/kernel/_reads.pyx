@@ -30,6 +30,8 @@ cdef extern from "bytes.h":
     uint32_t load32(const uint8_t *at) noexcept nogil
     uint64_t load64(const uint8_t *at) noexcept nogil
     const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value) noexcept nogil
+    void hand_over(const void **place, const void *what) noexcept nogil
+    const void *handed_over(const void **place) noexcept nogil
     uint64_t xxh64_of(const uint8_t *at, size_t size) noexcept nogil
     size_t filter_block(uint64_t digest, uint64_t block_count) noexcept nogil
     int filter_may_hold(const uint8_t *block, uint64_t digest) noexcept nogil
@@ -845,8 +847,8 @@ cdef class QuickStore:
             raise IndexError(place)
         if self.slots[place].lists[0] == NULL:
             self.kept.append((out, in_))
-            self.slots[place].lists[1] = &in_.lists
-            self.slots[place].lists[0] = &out.lists
+            hand_over(<const void **>&self.slots[place].lists[1], &in_.lists)
+            hand_over(<const void **>&self.slots[place].lists[0], &out.lists)
 
     cdef Answer find(self, const uint8_t *name, Py_ssize_t size, uint64_t *node_id) noexcept nogil:
         cdef uint64_t digest = xxh64_of(name, size)
@@ -873,9 +875,9 @@ cdef class QuickStore:
         for place in range(self.segment_count):
             slot = &self.slots[place]
             if search.id < slot.end_id:
-                if slot.lists[0] == NULL:
+                search.lists = <const Lists *>handed_over(<const void **>&slot.lists[direction])
+                if search.lists == NULL:
                     return ODD
-                search.lists = slot.lists[direction]
                 before = search.out.count
                 while True:
                     if guarded(search_lists, search):

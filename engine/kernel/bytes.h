@@ -36,6 +36,17 @@ static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, 
     return NULL;
 }
 
+/* Hand a structure that is complete to threads that run without the interpreter's lock. */
+static inline void hand_over(const void *volatile *place, const void *what)
+{
+    __atomic_store_n(place, what, __ATOMIC_RELEASE);
+}
+
+static inline const void *handed_over(const void *volatile *place)
+{
+    return __atomic_load_n(place, __ATOMIC_ACQUIRE);
+}
+
 /* XXH64, seed 0, by the published specification (doc/xxhash_spec.md of the xxHash project). */
 
 #define XXH_1 0x9E3779B185EBCA87ULL
