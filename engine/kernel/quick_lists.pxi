@@ -1,0 +1,316 @@
+# Adjacency lists of one segment (SPEC.md, sections 12.3 and 12.4).
+
+cdef struct Table:
+    # One table of lists: dense where first_id <= end_id, else sparse, with a filter.
+    uint64_t blocks_offset, blocks_size, directory_offset, row_size, row_count
+    uint64_t first_id, end_id, filter_offset, filter_blocks
+
+
+cdef struct Lists:
+    Span file
+    Table sparse, dense
+
+
+cdef struct Edge:
+    uint64_t code, neighbor
+
+
+cdef struct Buffer:
+    # Grows between two tries, never inside one.
+    Edge *edges
+    uint64_t count, room
+
+
+cdef struct ListSearch:
+    const Lists *lists
+    uint64_t id
+    const uint32_t *types
+    int type_count  # -1: all
+    bint counting
+    Buffer *out
+    uint64_t found
+    Answer answer
+
+
+cdef inline bint is_wanted(const ListSearch *search, uint64_t code) noexcept nogil:
+    cdef int place
+    if search.type_count < 0:
+        return True
+    for place in range(search.type_count):
+        if search.types[place] == code:
+            return True
+    return False
+
+
+cdef Answer decode_list(ListSearch *search, const uint8_t *start, uint64_t list_size, int flags) noexcept nogil:
+    """Append the edges of a list, or count them (12.4); FULL where there is no room."""
+    cdef const uint8_t *at = start
+    cdef const uint8_t *end = start + list_size
+    cdef const uint8_t *group
+    cdef const uint8_t *row
+    cdef uint64_t code = 0, step, shape, count, delta, neighbor, place, previous_count = 0
+    cdef uint64_t last_neighbor = 0, total = 0, groups = 0, group_count = 0, edge_count = 0
+    cdef bint is_first = True, wanted, same
+    cdef Buffer *out = search.out
+    if not flags & PURE:
+        return ODD
+    if flags & INDEXED:
+        if list_size < 8:
+            return ODD
+        edge_count = load32(at)
+        group_count = load32(at + 4)
+        if not group_count or group_count > (list_size - 8) / 16:
+            return ODD
+        at += 8 + 16 * group_count
+    while at < end or is_first:
+        group = at
+        if at >= end:
+            return ODD
+        step = at[0] & 31
+        shape = at[0] >> 5
+        at += 1
+        if step == 31:
+            at = read_varint(at, end, &step)
+            if at == NULL or step < 31 or step >= TYPE_CODE_END:
+                return ODD
+        same = not is_first and step == 0
+        code += step
+        if shape == 7 or code >= TYPE_CODE_END:
+            return ODD
+        count = shape + 1
+        if shape == 6:
+            at = read_varint(at, end, &count)
+            if at == NULL or not 7 <= count <= GROUP_COUNT_MAX:
+                return ODD
+        wanted = is_wanted(search, code)
+        if wanted:
+            if search.counting:
+                search.found += count
+            elif out.room - out.count < count:
+                return FULL
+        neighbor = 0
+        for place in range(count):
+            at = read_varint(at, end, &delta)
+            if at == NULL or delta >= ID_END or (place and not delta):
+                return ODD
+            neighbor += delta
+            if neighbor >= ID_END:
+                return ODD
+            if not place:
+                if same and (neighbor <= last_neighbor or previous_count < GROUP_COUNT_MAX):
+                    return ODD
+                if flags & INDEXED:
+                    row = start + 8 + 16 * groups
+                    if (
+                        groups >= group_count
+                        or load64(row) != neighbor
+                        or load32(row + 8) != code
+                        or load32(row + 12) != <uint64_t>(group - start)
+                    ):
+                        return ODD
+            if wanted and not search.counting:
+                out.edges[out.count] = Edge(code, neighbor)
+                out.count += 1
+        last_neighbor = neighbor
+        previous_count = count
+        total += count
+        groups += 1
+        is_first = False
+    if flags & INDEXED and (groups != group_count or total != edge_count):
+        return ODD
+    return FOUND
+
+
+cdef Answer in_block(
+    ListSearch *search, const uint8_t *body, uint64_t body_size, uint64_t count, uint64_t wanted,
+    uint64_t first_id, bint dense
+) noexcept nogil:
+    """Find a list in its block (12.3): `wanted` is its place in a dense one, its id in a sparse."""
+    cdef const uint8_t *at = body
+    cdef const uint8_t *end = body + body_size
+    cdef uint64_t presence = 0, place, head = 0, value, offset = 0, before = 0, delta, node_id
+    cdef uint64_t size = 0
+    cdef int flags = 0
+    cdef bint is_there = False
+    if dense:
+        if body_size < (count + 7) / 8:
+            return ODD
+        memcpy(&presence, at, (count + 7) / 8)
+        if count < 64 and presence >> count:
+            return ODD
+        at += (count + 7) / 8
+    else:
+        at = read_varint(at, end, &count)
+        if at == NULL or not 1 <= count <= LISTS:
+            return ODD
+        node_id = first_id
+        place = count
+        for value in range(count):
+            if value:
+                at = read_varint(at, end, &delta)
+                if at == NULL or delta >= ID_END:
+                    return ODD
+                node_id += delta + 1
+            if node_id >= ID_END:
+                return ODD
+            if node_id == wanted:
+                place = value
+        wanted = place
+    for place in range(count):
+        if dense and not presence >> place & 1:
+            continue
+        at = read_varint(at, end, &head)
+        if at == NULL or head <= 3 or head >= <uint64_t>1 << 50:
+            return ODD
+        if place == wanted:
+            before = offset
+            size = head >> 2
+            flags = head & 3
+            is_there = True
+        offset += head >> 2
+    if offset != <uint64_t>(end - at):
+        return ODD
+    if not is_there:
+        return NONE
+    return decode_list(search, at + before, size, flags)
+
+
+cdef Answer in_row(
+    ListSearch *search, const Table *table, uint64_t index, uint64_t wanted, bint dense
+) noexcept nogil:
+    """Find a list through a row of the directory."""
+    cdef const Span *file = &search.lists.file
+    cdef bint is_last = index + 1 == table.row_count
+    cdef const uint8_t *row = bytes_at(
+        file, table.directory_offset + index * table.row_size,
+        table.row_size if is_last else 2 * table.row_size,
+    )
+    cdef const uint8_t *body
+    cdef uint64_t start, end, column = 0 if dense else 8, count
+    if row == NULL:
+        return ODD
+    start = load64(row + column)
+    end = table.blocks_size if is_last else load64(row + table.row_size + column)
+    if not start < end <= table.blocks_size:
+        return ODD
+    body = bytes_at(file, table.blocks_offset + start, end - start)
+    if body == NULL:
+        return ODD
+    count = 0
+    if dense:
+        count = min(<uint64_t>LISTS, table.end_id - table.first_id - index * LISTS)
+    return in_block(search, body, end - start, count, wanted, load64(row), dense)
+
+
+cdef void search_lists(void *what) noexcept nogil:
+    cdef ListSearch *search = <ListSearch *>what
+    cdef const Table *table = &search.lists.dense
+    cdef const Span *file = &search.lists.file
+    cdef const uint8_t *bits
+    cdef const uint8_t *row
+    cdef uint64_t low, high, middle, digest
+    if table.first_id <= search.id < table.end_id:
+        middle = search.id - table.first_id
+        search.answer = in_row(search, table, middle / LISTS, middle % LISTS, True)
+        return
+    table = &search.lists.sparse
+    search.answer = NONE
+    if not table.row_count:
+        return
+    digest = xxh64_of(<const uint8_t *>&search.id, 8)
+    bits = bytes_at(file, table.filter_offset + filter_block(digest, table.filter_blocks), 32)
+    if bits == NULL:
+        search.answer = ODD
+        return
+    if not filter_may_hold(bits, digest):
+        return
+    low = 0
+    high = table.row_count
+    # Invariant: blocks below `low` begin at or below the id, blocks from `high` on above it.
+    while low < high:
+        middle = (low + high) / 2
+        row = bytes_at(file, table.directory_offset + middle * table.row_size, 8)
+        if row == NULL:
+            search.answer = ODD
+            return
+        if load64(row) <= search.id:
+            low = middle + 1
+        else:
+            high = middle
+    if low:
+        search.answer = in_row(search, table, low - 1, search.id, False)
+
+
+cdef class QuickLists(QuickFile):
+    """The adjacency lists of one segment in one direction.
+
+    Source: SPEC.md, sections 12.3 and 12.4.
+    """
+
+    cdef Lists lists
+
+    def __init__(
+        self, map_, bits, uint64_t data_size, sparse, filter_, dense, ids, uint64_t row_size
+    ):
+        """sparse, dense : (blocks, directory), each (offset, size); filter_ : (offset, size).
+
+        row_size : of a row of the dense directory; those of the sparse one have eight bytes more.
+        """
+        cdef Table table
+        self.lists.file = self.span
+        for is_dense, (blocks, directory) in enumerate((sparse, dense)):
+            memset(&table, 0, sizeof(Table))
+            table.blocks_offset, table.blocks_size = blocks
+            table.directory_offset = directory[0]
+            table.row_size = row_size if is_dense else row_size + 8
+            table.row_count = directory[1] // table.row_size
+            if is_dense:
+                table.first_id, table.end_id = ids.start, ids.stop
+                self.lists.dense = table
+            else:
+                table.filter_offset = filter_[0]
+                table.filter_blocks = max(filter_[1] // 32, 1)
+                self.lists.sparse = table
+        if self.lists.dense.row_count != (len(ids) + LISTS - 1) // LISTS:
+            raise ValueError("the directory has another number of blocks")
+
+    def has(self, uint64_t node_id, uint32_t code, uint64_t neighbor):
+        """Return whether a node has an edge without a key, or UNSURE."""
+        cdef Answer answer = ODD
+        cdef bint found = seek(&self.lists, node_id, code, neighbor, &answer)
+        return found if answer == FOUND or answer == NONE else UNSURE
+
+
+cdef bint seek(Lists *lists, uint64_t node_id, uint32_t code, uint64_t neighbor, Answer *answer) except -1:
+    """Return whether a list has an edge without a key; ODD where the careful way must look."""
+    cdef ListSearch search
+    cdef Buffer out = Buffer(<Edge *>malloc(64 * sizeof(Edge)), 0, 64)
+    cdef Edge *grown
+    cdef uint64_t place
+    search.lists = lists
+    search.id = node_id
+    search.types = &code
+    search.type_count = 1
+    search.counting = False
+    search.out = &out
+    try:
+        while True:
+            if out.edges == NULL:
+                raise MemoryError
+            answer[0] = ODD
+            if guarded(search_lists, &search) == 0:
+                answer[0] = search.answer
+            if answer[0] != FULL:
+                break
+            grown = <Edge *>realloc(out.edges, 2 * out.room * sizeof(Edge))
+            if grown == NULL:
+                raise MemoryError
+            out.edges = grown
+            out.room *= 2
+            out.count = 0
+        for place in range(out.count):
+            if out.edges[place].neighbor == neighbor:
+                return True
+        return False
+    finally:
+        free(out.edges)
