@@ -91,27 +91,38 @@ class CountedFiles(OsFiles):
         return CountedFile(super().open(name, writable=writable), name, self.written)
 
 
+def put_nodes(graph: Graph, work: Workload, start: int) -> None:
+    """Put the nodes of one transaction, from a number on."""
+    with graph.transaction() as tx:
+        for number in range(start, min(start + BATCH, work.node_count)):
+            row = work.node(number)
+            tx.put_node(
+                row.name,
+                type=row.type,
+                observations=row.observations,
+                created_at=row.created_at,
+            )
+
+
+def put_edges(graph: Graph, work: Workload, start: int) -> int:
+    """Put the edges of one transaction, from a number on; return where the next one begins."""
+    end = min(start + BATCH, work.edge_count)
+    with graph.transaction() as tx:
+        for source, type_name, target in work.edges(start, end):
+            tx.put_edge(source, type_name, target)
+    return end
+
+
 def load(graph: Graph, work: Workload) -> None:
     """Put all nodes and then all edges, in transactions of 10,000."""
     begun = last = time.perf_counter()
     for start in range(0, work.node_count, BATCH):
-        with graph.transaction() as tx:
-            for number in range(start, min(start + BATCH, work.node_count)):
-                row = work.node(number)
-                tx.put_node(
-                    row.name,
-                    type=row.type,
-                    observations=row.observations,
-                    created_at=row.created_at,
-                )
+        put_nodes(graph, work, start)
     nodes_s = time.perf_counter() - begun
     print(f"nodes {work.node_count:12,} {nodes_s:9.1f} s {work.node_count / nodes_s:10,.0f}/s")
     begun = last = time.perf_counter()
     for count, start in enumerate(range(0, work.edge_count, BATCH), 1):
-        end = min(start + BATCH, work.edge_count)
-        with graph.transaction() as tx:
-            for source, type_name, target in work.edges(start, end):
-                tx.put_edge(source, type_name, target)
+        end = put_edges(graph, work, start)
         if count % EVERY == 0:
             now = time.perf_counter()
             print(f"      {end:12,} {now - begun:9.1f} s {BATCH * EVERY / (now - last):10,.0f}/s")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from load_w import BATCH
+from load_w import BATCH, put_edges, put_nodes
 from workload import Workload
 
 import lithograph
@@ -39,22 +39,12 @@ def load(graph: Graph, work: Workload) -> None:
     """Put W in transactions of 10,000, and print how long one put takes."""
     begun = time.perf_counter()
     for start in range(0, work.node_count, BATCH):
-        with graph.transaction() as tx:
-            for number in range(start, min(start + BATCH, work.node_count)):
-                row = work.node(number)
-                tx.put_node(
-                    row.name,
-                    type=row.type,
-                    observations=row.observations,
-                    created_at=row.created_at,
-                )
+        put_nodes(graph, work, start)
     nodes_s = time.perf_counter() - begun
     graph.checkpoint()
     begun = time.perf_counter()
     for start in range(0, work.edge_count, BATCH):
-        with graph.transaction() as tx:
-            for source, type_name, target in work.edges(start, start + BATCH):
-                tx.put_edge(source, type_name, target)
+        put_edges(graph, work, start)
     edges_s = time.perf_counter() - begun
     print(f"{'put_node, 10,000 per transaction':34} {nodes_s / work.node_count * 1e6:10.2f} us")
     print(f"{'put_edge, over flushed nodes':34} {edges_s / work.edge_count * 1e6:10.2f} us")

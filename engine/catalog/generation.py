@@ -7,18 +7,25 @@ not answer already, and the shelf closes it again when others are wanted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from lithograph.catalog.hot_names import HotNames
-from lithograph.catalog.quick_files import QuickFiles, quick_files
 from lithograph.catalog.shelf import Shelf
 from lithograph.errors import CorruptionError
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.kernel import quick
+from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.layer import Change, Direction, GraphLayer, NameLayer
 from lithograph.segments.run_reader import RunLayer
 from lithograph.segments.segment_layer import SegmentLayer
 from lithograph.segments.version import EdgeVersion, NodeVersion
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import QuickStore
+
+T = TypeVar("T")
 
 
 class LazyRun:
@@ -149,18 +156,16 @@ class Generation:
         self.number = manifest.generation
         self._shelf = shelf
         self._store_uuid = store_uuid
-        self.quick = quick = quick_files(manifest, shelf.open_max // 2)
-        run_layer = _run_layer if is_pinned else _open_run_layer
-        segment_layer = _segment_layer if is_pinned else _open_segment_layer
+        self.quick = store = _quick_store(manifest, shelf.open_max // 2)
         self.names: tuple[NameLayer, ...] = tuple(
             [
-                run_layer(entry, shelf, store_uuid, quick, place)
+                _run_layer(entry, shelf, store_uuid, store, place, is_pinned)
                 for place, entry in enumerate(reversed(manifest.runs))
             ]
         )
         self.graph: tuple[GraphLayer, ...] = tuple(
             [
-                segment_layer(entry, shelf, store_uuid, quick, place)
+                _segment_layer(entry, shelf, store_uuid, store, place, is_pinned)
                 for place, entry in enumerate(reversed(manifest.segments))
             ]
         )
@@ -190,44 +195,58 @@ class Generation:
 
 
 def _run_layer(
-    entry: RunEntry, shelf: Shelf, store_uuid: bytes, quick: QuickFiles | None, place: int
+    entry: RunEntry,
+    shelf: Shelf,
+    store_uuid: bytes,
+    quick_store: QuickStore | None,
+    place: int,
+    is_pinned: bool,
 ) -> LazyRun:
     def open_layer() -> RunLayer:
         run = shelf.run(entry, store_uuid)
-        if quick is not None:
-            quick.put_run(place, run)
+        if quick_store is not None and run.quick is not None:
+            quick_store.put_run(place, run.quick)
         return RunLayer(run)
 
-    return LazyRun(entry, shelf.hot_names, open_layer)
+    return LazyRun(entry, shelf.hot_names, open_layer if is_pinned else _opened(open_layer))
 
 
 def _segment_layer(
-    entry: SegmentEntry, shelf: Shelf, store_uuid: bytes, quick: QuickFiles | None, place: int
+    entry: SegmentEntry,
+    shelf: Shelf,
+    store_uuid: bytes,
+    quick_store: QuickStore | None,
+    place: int,
+    is_pinned: bool,
 ) -> LazySegment:
+    def open_history() -> HistoryReader | None:
+        return shelf.history(entry, store_uuid)
+
+    history = open_history if is_pinned else _opened(open_history)
+
     def open_layer() -> SegmentLayer:
         segment = shelf.segment(entry, store_uuid)
-        if quick is not None:
-            quick.put_segment(place, segment)
-        return SegmentLayer(segment, lambda: shelf.history(entry, store_uuid))
+        if quick_store is not None and segment.quick_lists is not None:
+            quick_store.put_segment(place, *segment.quick_lists)
+        return SegmentLayer(segment, history)
 
-    return LazySegment(entry, open_layer)
-
-
-def _open_run_layer(
-    entry: RunEntry, shelf: Shelf, store_uuid: bytes, quick: QuickFiles | None, place: int
-) -> LazyRun:
-    run = shelf.run(entry, store_uuid)
-    if quick is not None:
-        quick.put_run(place, run)
-    opened = RunLayer(run)
-    return LazyRun(entry, shelf.hot_names, lambda: opened)
+    return LazySegment(entry, open_layer if is_pinned else _opened(open_layer))
 
 
-def _open_segment_layer(
-    entry: SegmentEntry, shelf: Shelf, store_uuid: bytes, quick: QuickFiles | None, place: int
-) -> LazySegment:
-    segment, history = shelf.segment(entry, store_uuid), shelf.history(entry, store_uuid)
-    if quick is not None:
-        quick.put_segment(place, segment)
-    opened = SegmentLayer(segment, lambda: history)
-    return LazySegment(entry, lambda: opened)
+def _opened(open_it: Callable[[], T]) -> Callable[[], T]:
+    """Open something now; return what returns it ever after."""
+    opened = open_it()
+    return lambda: opened
+
+
+def _quick_store(manifest: Manifest, file_count_max: int) -> QuickStore | None:
+    """Return what takes the files of a generation; None without the kernel, or for many files.
+
+    A file is handed over when the careful way opens it, and stays open as long as the generation is
+    held: so only generations of few files have one.
+    """
+    if quick is None or len(manifest.runs) + len(manifest.segments) > file_count_max:
+        return None
+    ranges = [(entry.first_id, entry.end_id) for entry in reversed(manifest.segments)]
+    store: QuickStore = quick.QuickStore(len(manifest.runs), ranges)
+    return store

@@ -74,6 +74,7 @@ if guard_install() != 0:
 
 include "quick_files.pxi"
 include "quick_names.pxi"
+include "quick_blocks.pxi"
 include "quick_lists.pxi"
 include "visited.pxi"
 include "quick_store.pxi"

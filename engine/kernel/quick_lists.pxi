@@ -126,53 +126,22 @@ cdef Answer in_block(
     uint64_t first_id, bint dense
 ) noexcept nogil:
     """Find a list in its block (12.3): `wanted` is its place in a dense one, its id in a sparse."""
-    cdef const uint8_t *at = body
-    cdef const uint8_t *end = body + body_size
-    cdef uint64_t presence = 0, place, head = 0, value, offset = 0, before = 0, delta, node_id
-    cdef uint64_t size = 0
-    cdef int flags = 0
-    cdef bint is_there = False
-    if dense:
-        if body_size < (count + 7) / 8:
-            return ODD
-        memcpy(&presence, at, (count + 7) / 8)
-        if count < 64 and presence >> count:
-            return ODD
-        at += (count + 7) / 8
-    else:
-        at = read_varint(at, end, &count)
-        if at == NULL or not 1 <= count <= LISTS:
-            return ODD
-        node_id = first_id
-        place = count
-        for value in range(count):
-            if value:
-                at = read_varint(at, end, &delta)
-                if at == NULL or delta >= ID_END:
-                    return ODD
-                node_id += delta + 1
-            if node_id >= ID_END:
-                return ODD
-            if node_id == wanted:
-                place = value
-        wanted = place
-    for place in range(count):
-        if dense and not presence >> place & 1:
-            continue
-        at = read_varint(at, end, &head)
-        if at == NULL or head <= 3 or head >= <uint64_t>1 << 50:
-            return ODD
-        if place == wanted:
-            before = offset
-            size = head >> 2
-            flags = head & 3
-            is_there = True
-        offset += head >> 2
-    if offset != <uint64_t>(end - at):
+    cdef Heads heads
+    cdef uint64_t place
+    if not read_heads(&heads, body, body_size, count if dense else LISTS, first_id, dense):
         return ODD
-    if not is_there:
+    place = wanted
+    if not dense:
+        place = 0
+        while place < heads.count and heads.ids[place] != wanted:
+            place += 1
+        if place == heads.count:
+            return NONE
+    if not heads.heads[place]:
         return NONE
-    return decode_list(search, at + before, size, flags)
+    return decode_list(
+        search, body + heads.offsets[place], heads.heads[place] >> 2, heads.heads[place] & 3
+    )
 
 
 cdef Answer in_row(
@@ -241,6 +210,25 @@ cdef void search_lists(void *what) noexcept nogil:
         search.answer = in_row(search, table, low - 1, search.id, False)
 
 
+cdef Answer search_growing(ListSearch *search) noexcept nogil:
+    """Append the edges of a list, or count them; the buffer grows as it must."""
+    cdef uint64_t before = search.out.count
+    cdef Edge *grown
+    while True:
+        if guarded(search_lists, search):
+            return ODD
+        if search.answer != FULL:
+            return search.answer
+        search.out.count = before
+        if search.out.room >= <uint64_t>1 << 40:
+            return ODD
+        grown = <Edge *>realloc(search.out.edges, 2 * search.out.room * sizeof(Edge))
+        if grown == NULL:
+            return ODD
+        search.out.edges = grown
+        search.out.room *= 2
+
+
 cdef class QuickLists(QuickFile):
     """The adjacency lists of one segment in one direction.
 
@@ -285,8 +273,9 @@ cdef bint seek(Lists *lists, uint64_t node_id, uint32_t code, uint64_t neighbor,
     """Return whether a list has an edge without a key; ODD where the careful way must look."""
     cdef ListSearch search
     cdef Buffer out = Buffer(<Edge *>malloc(64 * sizeof(Edge)), 0, 64)
-    cdef Edge *grown
     cdef uint64_t place
+    if out.edges == NULL:
+        raise MemoryError
     search.lists = lists
     search.id = node_id
     search.types = &code
@@ -294,20 +283,7 @@ cdef bint seek(Lists *lists, uint64_t node_id, uint32_t code, uint64_t neighbor,
     search.counting = False
     search.out = &out
     try:
-        while True:
-            if out.edges == NULL:
-                raise MemoryError
-            answer[0] = ODD
-            if guarded(search_lists, &search) == 0:
-                answer[0] = search.answer
-            if answer[0] != FULL:
-                break
-            grown = <Edge *>realloc(out.edges, 2 * out.room * sizeof(Edge))
-            if grown == NULL:
-                raise MemoryError
-            out.edges = grown
-            out.room *= 2
-            out.count = 0
+        answer[0] = search_growing(&search)
         for place in range(out.count):
             if out.edges[place].neighbor == neighbor:
                 return True

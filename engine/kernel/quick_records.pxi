@@ -5,55 +5,20 @@ def block_heads(const uint8_t[::1] body not None, uint64_t count, uint64_t first
 
     count : of ids in a dense block; the most that a sparse one may have.
     """
-    cdef const uint8_t *start
-    cdef const uint8_t *at
-    cdef const uint8_t *end
-    cdef uint64_t place, delta, node_id = first_id, head, offset
-    cdef list ids = None, offsets, heads
-    cdef uint64_t heads_found[256]
-    if not body.shape[0] or count > 256:
+    cdef Heads heads
+    cdef uint64_t place
+    cdef list ids = None
+    if not body.shape[0] or not read_heads(
+        &heads, &body[0], body.shape[0], count, first_id, dense
+    ):
         return UNSURE
-    start = &body[0]
-    at = start
-    end = start + body.shape[0]
-    if dense:
-        if (count + 7) / 8 > <uint64_t>(end - at):
-            return UNSURE
-        at += (count + 7) / 8
-        if count & 7 and start[count >> 3] >> (count & 7):
-            return UNSURE
-    else:
-        place = count
-        at = read_varint(at, end, &count)
-        if at == NULL or not 1 <= count <= place:
-            return UNSURE
-        ids = []
-        for place in range(count):
-            if place:
-                at = read_varint(at, end, &delta)
-                if at == NULL or delta >= ID_END:
-                    return UNSURE
-                node_id += delta + 1
-            if node_id >= ID_END:
-                return UNSURE
-            ids.append(node_id)
-    for place in range(count):
-        head = 0
-        if not dense or start[place >> 3] >> (place & 7) & 1:
-            at = read_varint(at, end, &head)
-            if at == NULL or head <= 3 or head >= <uint64_t>1 << 50:
-                return UNSURE
-        heads_found[place] = head
-    offset = at - start
-    offsets = [offset]
-    heads = []
-    for place in range(count):
-        heads.append(heads_found[place])
-        offset += heads_found[place] >> 2
-        offsets.append(offset)
-    if offset != <uint64_t>body.shape[0]:
-        return UNSURE
-    return ids, offsets, heads
+    if not dense:
+        ids = [heads.ids[place] for place in range(heads.count)]
+    return (
+        ids,
+        [heads.offsets[place] for place in range(heads.count + 1)],
+        [heads.heads[place] for place in range(heads.count)],
+    )
 
 
 cdef object read_text(const uint8_t **at, const uint8_t *end):
@@ -225,23 +190,11 @@ cdef class QuickNodes(QuickFile):
 
 cdef object record_in(const uint8_t *body, uint64_t size, uint64_t count, uint64_t wanted):
     """Return a record of a dense block, taken apart; None where there is none; or UNSURE."""
-    cdef const uint8_t *at = body + (count + 7) / 8
-    cdef const uint8_t *end = body + size
-    cdef uint64_t place, head, offset = 0, before = 0, found = 0
-    if (count + 7) / 8 > size or (count & 7 and body[count >> 3] >> (count & 7)):
+    cdef Heads heads
+    if not read_heads(&heads, body, size, count, 0, True):
         return UNSURE
-    for place in range(count):
-        if not body[place >> 3] >> (place & 7) & 1:
-            continue
-        at = read_varint(at, end, &head)
-        if at == NULL or head <= 3 or head >= <uint64_t>1 << 50:
-            return UNSURE
-        if place == wanted:
-            before = offset
-            found = head
-        offset += head >> 2
-    if offset != <uint64_t>(end - at):
-        return UNSURE
-    if not found:
+    if not heads.heads[wanted]:
         return None
-    return UNSURE if found & 3 else record_at(at + before, found >> 2)
+    if heads.heads[wanted] & 3:
+        return UNSURE
+    return record_at(body + heads.offsets[wanted], heads.heads[wanted] >> 2)

@@ -81,11 +81,10 @@ cdef class QuickStore:
         return NONE
 
     cdef Answer edges(self, ListSearch *search, int direction) noexcept nogil:
-        """Append the edges of a node, or count them; the buffer grows as it must."""
+        """Append the edges of a node in all segments, or count them."""
         cdef uint64_t begun = search.out.count, before
         cdef int place, layers = 0
         cdef Slot *slot
-        cdef Edge *grown
         for place in range(self.segment_count):
             slot = &self.slots[place]
             if search.id < slot.end_id:
@@ -93,20 +92,7 @@ cdef class QuickStore:
                 if search.lists == NULL:
                     return ODD
                 before = search.out.count
-                while True:
-                    if guarded(search_lists, search):
-                        return ODD
-                    if search.answer != FULL:
-                        break
-                    search.out.count = before
-                    if search.out.room >= <uint64_t>1 << 40:
-                        return ODD
-                    grown = <Edge *>realloc(search.out.edges, 2 * search.out.room * sizeof(Edge))
-                    if grown == NULL:
-                        return ODD
-                    search.out.edges = grown
-                    search.out.room *= 2
-                if search.answer == ODD:
+                if search_growing(search) == ODD:
                     return ODD
                 layers += search.out.count > before
             if slot.first_id <= search.id:

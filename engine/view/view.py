@@ -131,12 +131,7 @@ class View:
 
     def look_up(self, name: str) -> int | None:
         """Return the id of a node, or None; InvalidArgumentError for what can be no name."""
-        quick = self.quick
-        if quick is not None and type(name) is str:
-            found: int | None = quick.find(name)
-            if found is not UNSURE:
-                return found
-        return find_name(self.layers, check_name(name), self.sequence)
+        return self.find(check_name(name))
 
     def look_up_all(self, names: list[str]) -> IdArray:
         """Return the id of each name, ABSENT where there is no node."""
@@ -203,7 +198,7 @@ class View:
 
     def node(self, name: str) -> Node | None:
         """Return the node of that name, or None; the name was checked."""
-        node_id = self.look_up(name)
+        node_id = self.find(name)
         return self.node_by_id(node_id, name) if node_id is not None else None
 
     def node_by_id(self, node_id: int, name: str) -> Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lithograph.catalog.generation import Generation
-from lithograph.catalog.quick_files import quick_view
+from lithograph.kernel import quick
 from lithograph.segments.layer import Layers
 from lithograph.write.memtable import Memtable
 
@@ -41,15 +41,16 @@ class LayerStack(NamedTuple):
 
     def quick(self, sequence: int) -> QuickView | None:
         """Return the layers as the kernel reads them, for a view that sees all of their files."""
-        files = self.generation.quick
-        if files is None or sequence < self.generation.manifest.last_sequence:
+        store = self.generation.quick
+        if quick is None or store is None or sequence < self.generation.manifest.last_sequence:
             return None
         memtables = (self.memtable, *self.frozen)
-        return quick_view(
-            files,
+        view: QuickView = quick.QuickView(
+            store,
             tuple([memtable.name_versions() for memtable in memtables]),
             tuple([memtable.adjacency_dicts() for memtable in memtables]),
         )
+        return view
 
     def layers_at(self, sequence: int) -> Layers:
         """Return the layers that hold commits up to `sequence`."""
