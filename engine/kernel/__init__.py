@@ -25,6 +25,9 @@ scan_records: Callable[[Buffer, int, int, int, int], tuple[list[int], int, int]]
 )
 backend: str = "reference"
 quick: ModuleType | None = None
+tables: ModuleType | None = None
+runs: ModuleType | None = None
+memory: ModuleType | None = None
 UNSURE: object = object()
 
 _choice = os.environ.get("LITHOGRAPH_KERNEL", "auto")
@@ -32,13 +35,13 @@ if _choice not in ("auto", "compiled", "reference"):
     raise ImportError(f"LITHOGRAPH_KERNEL={_choice!r}: use auto, compiled or reference")
 if _choice != "reference":
     try:
-        from lithograph.kernel import _compiled, _reads
+        from lithograph.kernel import _compiled, _memory, _reads, _runs, _tables
     except ImportError:
         if _choice == "compiled":
             raise
     else:
         xxh64 = _compiled.xxh64
         scan_records = _compiled.scan_records
-        quick = _reads
+        quick, tables, runs, memory = _reads, _tables, _runs, _memory
         UNSURE = _reads.UNSURE
         backend = "compiled"
