@@ -335,6 +335,7 @@ def test_a_disk_that_fills_up_during_a_merge_leaves_no_debris(store: Store, name
     plan = FaultPlan()
     graph = store.open(plan=plan, compaction=False)
     fill(graph)
+    graph.checkpoint()
     before, files = contents_of(graph), store.sealed_files()
     plan.faults = [Fault(("write",), errno.ENOSPC, names, is_sticky=True, landed=10)]
     with pytest.raises(StorageError, match="No space left"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -278,6 +279,7 @@ def test_the_memtable_knows_what_it_takes(store: Store, write: Callable[[Graph],
     said = memtable.size_bytes
     tracemalloc.start()
     write(store.graph)
+    gc.collect()
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

@@ -49,9 +49,10 @@ class QuickView:
     def __init__(
         self,
         store: QuickStore,
-        names: tuple[dict[str, Any], ...],
-        lists: tuple[tuple[dict[int, Any], dict[int, Any]], ...],
+        cores: tuple[Any, ...],
+        sequence: int,
     ) -> None: ...
+    def first_known(self, edges: bytes) -> int: ...
     def find(self, name: str) -> Any: ...
     def find_many(
         self, names: list[Any], ids: Any, careful: Callable[[Any], int | None]

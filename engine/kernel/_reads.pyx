@@ -6,10 +6,10 @@ rare or anything looks odd, the answer is UNSURE, and the careful way (`segments
 Every offset is checked against the bytes that it leads into before it is followed.
 """
 
-from cpython.dict cimport PyDict_Contains, PyDict_Size
 from cpython.buffer cimport (
     PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
@@ -35,6 +35,41 @@ cdef extern from "bytes.h":
     uint64_t xxh64_of(const uint8_t *at, size_t size) noexcept nogil
     size_t filter_block(uint64_t digest, uint64_t block_count) noexcept nogil
     int filter_may_hold(const uint8_t *block, uint64_t digest) noexcept nogil
+
+cdef extern from "memtable.h":
+    ctypedef struct MemNameVersion:
+        int64_t node_id
+
+    ctypedef struct MemName:
+        pass
+
+    ctypedef struct MemEdgeVersion:
+        uint32_t alive
+
+    ctypedef struct MemEdge:
+        uint64_t *ends
+        uint32_t code
+
+    ctypedef struct MemList:
+        pass
+
+    ctypedef struct Memory:
+        uint64_t first_id
+
+    ctypedef struct ListedEdges:
+        const MemEdge **edges
+        uint64_t count
+
+    const MemName *memory_name(
+        const Memory *memory, const uint8_t *text, size_t size, uint64_t digest) noexcept nogil
+    const MemNameVersion *name_seen(const MemName *name, uint64_t sequence) noexcept nogil
+    const MemList *memory_list(const Memory *memory, uint64_t id, int direction) noexcept nogil
+    const MemEdge *memory_edge(
+        const Memory *memory, uint64_t source, uint64_t target, uint32_t code, const uint8_t *key,
+        uint32_t key_size) noexcept nogil
+    const MemEdgeVersion *edge_seen(const MemEdge *edge, uint64_t sequence) noexcept nogil
+    int is_made_here(const MemEdgeVersion *version) noexcept nogil
+    ListedEdges list_edges(const MemList *list, int direction) noexcept nogil
 
 cdef extern from "guard.h":
     int guard_install() noexcept nogil
@@ -78,4 +113,5 @@ include "quick_blocks.pxi"
 include "quick_lists.pxi"
 include "visited.pxi"
 include "quick_store.pxi"
+include "quick_view.pxi"
 include "quick_records.pxi"

@@ -42,7 +42,7 @@ static inline void hand_over(const void *volatile *place, const void *what)
     __atomic_store_n(place, what, __ATOMIC_RELEASE);
 }
 
-static inline const void *handed_over(const void *volatile *place)
+static inline const void *handed_over(const void *const volatile *place)
 {
     return __atomic_load_n(place, __ATOMIC_ACQUIRE);
 }

@@ -29,6 +29,7 @@ cdef struct ListSearch:
     bint counting
     Buffer *out
     uint64_t found
+    const Edge *probe  # NULL, or the one edge that is looked for; `found` says whether it is there
     Answer answer
 
 
@@ -54,6 +55,8 @@ cdef Answer decode_list(ListSearch *search, const uint8_t *start, uint64_t list_
     cdef Buffer *out = search.out
     if not flags & PURE:
         return ODD
+    if search.probe != NULL:
+        return probe_list(search, start, list_size, flags)
     if flags & INDEXED:
         if list_size < 8:
             return ODD
@@ -118,6 +121,73 @@ cdef Answer decode_list(ListSearch *search, const uint8_t *start, uint64_t list_
         is_first = False
     if flags & INDEXED and (groups != group_count or total != edge_count):
         return ODD
+    return FOUND
+
+
+cdef Answer probe_list(
+    ListSearch *search, const uint8_t *start, uint64_t list_size, int flags
+) noexcept nogil:
+    """Look for one edge, in one group where the list has an index (12.4)."""
+    cdef const uint8_t *at = start
+    cdef const uint8_t *end = start + list_size
+    cdef const uint8_t *row
+    cdef const Edge *probe = search.probe
+    cdef uint64_t code = 0, step, count, delta, neighbor, place, low, high, middle, groups
+    cdef bint is_indexed = flags & INDEXED
+    if is_indexed:
+        groups = load32(start + 4) if list_size >= 8 else 0
+        if not groups or groups > (list_size - 8) / 16:
+            return ODD
+        low = 0
+        high = groups
+        # Invariant: groups below `low` begin at or before the edge, groups from `high` on behind it.
+        while low < high:
+            middle = (low + high) / 2
+            row = start + 8 + 16 * middle
+            if load32(row + 8) < probe.code or (
+                load32(row + 8) == probe.code and load64(row) <= probe.neighbor
+            ):
+                low = middle + 1
+            else:
+                high = middle
+        if not low:
+            return FOUND
+        row = start + 8 + 16 * (low - 1)
+        if load32(row + 8) != probe.code:
+            return FOUND
+        if not 8 + 16 * groups <= load32(row + 12) < list_size:
+            return ODD
+        at = start + load32(row + 12)
+        if low < groups:
+            if not load32(row + 12) < load32(row + 28) <= list_size:
+                return ODD
+            end = start + load32(row + 28)
+    while at < end:
+        step = at[0] & 31
+        count = (at[0] >> 5) + 1
+        at += 1
+        if step == 31:
+            at = read_varint(at, end, &step)
+            if at == NULL:
+                return ODD
+        code = probe.code if is_indexed else code + step
+        if count == 8 or step >= TYPE_CODE_END or code >= TYPE_CODE_END:
+            return ODD
+        if count == 7:
+            at = read_varint(at, end, &count)
+            if at == NULL or not 7 <= count <= GROUP_COUNT_MAX:
+                return ODD
+        if code > probe.code:
+            return FOUND
+        neighbor = 0
+        for place in range(count):
+            at = read_varint(at, end, &delta)
+            if at == NULL or delta >= ID_END:
+                return ODD
+            neighbor += delta
+            if code == probe.code and neighbor == probe.neighbor:
+                search.found = 1
+                return FOUND
     return FOUND
 
 
@@ -210,23 +280,34 @@ cdef void search_lists(void *what) noexcept nogil:
         search.answer = in_row(search, table, low - 1, search.id, False)
 
 
+cdef bint make_room(Buffer *out, uint64_t more) noexcept nogil:
+    """Make room for more edges; False without memory."""
+    cdef uint64_t room = out.room
+    cdef Edge *grown
+    while room - out.count < more:
+        if room >= <uint64_t>1 << 40:
+            return False
+        room *= 2
+    if room != out.room:
+        grown = <Edge *>realloc(out.edges, room * sizeof(Edge))
+        if grown == NULL:
+            return False
+        out.edges = grown
+        out.room = room
+    return True
+
+
 cdef Answer search_growing(ListSearch *search) noexcept nogil:
     """Append the edges of a list, or count them; the buffer grows as it must."""
     cdef uint64_t before = search.out.count
-    cdef Edge *grown
     while True:
         if guarded(search_lists, search):
             return ODD
         if search.answer != FULL:
             return search.answer
         search.out.count = before
-        if search.out.room >= <uint64_t>1 << 40:
+        if not make_room(search.out, search.out.room - before + 1):
             return ODD
-        grown = <Edge *>realloc(search.out.edges, 2 * search.out.room * sizeof(Edge))
-        if grown == NULL:
-            return ODD
-        search.out.edges = grown
-        search.out.room *= 2
 
 
 cdef class QuickLists(QuickFile):
@@ -264,29 +345,18 @@ cdef class QuickLists(QuickFile):
 
     def has(self, uint64_t node_id, uint32_t code, uint64_t neighbor):
         """Return whether a node has an edge without a key, or UNSURE."""
-        cdef Answer answer = ODD
-        cdef bint found = seek(&self.lists, node_id, code, neighbor, &answer)
-        return found if answer == FOUND or answer == NONE else UNSURE
+        cdef Answer answer = seek(&self.lists, node_id, code, neighbor)
+        return UNSURE if answer == ODD else answer == FOUND
 
 
-cdef bint seek(Lists *lists, uint64_t node_id, uint32_t code, uint64_t neighbor, Answer *answer) except -1:
-    """Return whether a list has an edge without a key; ODD where the careful way must look."""
+cdef Answer seek(const Lists *lists, uint64_t node_id, uint64_t code, uint64_t neighbor) noexcept nogil:
+    """Return whether a list has an edge without a key: FOUND, NONE, or ODD."""
     cdef ListSearch search
-    cdef Buffer out = Buffer(<Edge *>malloc(64 * sizeof(Edge)), 0, 64)
-    cdef uint64_t place
-    if out.edges == NULL:
-        raise MemoryError
+    cdef Edge probe = Edge(code, neighbor)
     search.lists = lists
     search.id = node_id
-    search.types = &code
-    search.type_count = 1
-    search.counting = False
-    search.out = &out
-    try:
-        answer[0] = search_growing(&search)
-        for place in range(out.count):
-            if out.edges[place].neighbor == neighbor:
-                return True
-        return False
-    finally:
-        free(out.edges)
+    search.probe = &probe
+    search.found = 0
+    if guarded(search_lists, &search) or search.answer == ODD:
+        return ODD
+    return FOUND if search.found else NONE

@@ -94,14 +94,12 @@ def _windows(memtable: Memtable, unit: str) -> Iterator[tuple[int, int, str]]:
 def _write_run(store: OpenStore, memtable: Memtable) -> Generator[None, None, list[RunEntry]]:
     """Write the names of the memtable; return a list of one run, or of none without names."""
     commits = memtable.commits
-    names = memtable.name_versions()
-    if not names:
+    if not memtable.names_after("", False, 1):
         return []
     writer = make_run_writer(store, commits.first_sequence, commits.last_sequence)
     try:
-        # For valid Unicode the order of `str` is that of the UTF-8 bytes.
-        for count, name in enumerate(sorted(names), 1):
-            writer.add(name.encode(), names[name][::-1])
+        for count, (name, versions) in enumerate(memtable.all_names(), 1):
+            writer.add(name.encode(), versions)
             if count % _STEP == 0:
                 yield
         return [finish_run(store, writer)]

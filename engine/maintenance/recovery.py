@@ -19,6 +19,7 @@ from lithograph.formats.current import SLOT_COUNT, CurrentSlot
 from lithograph.formats.file_names import CURRENT
 from lithograph.formats.manifest import Manifest
 from lithograph.maintenance.orphans import remove_orphans
+from lithograph.write.empty_memtable import memtable_above
 from lithograph.write.log_chain import LogChain
 from lithograph.write.memtable import Memtable
 from lithograph.write.replay import LogEnd, apply_to, before_log, follow
@@ -57,7 +58,7 @@ def read_store(files: Files, *, writable: bool) -> Recovered:
     damaged = bool(reading.damage)
     if damaged:
         current, manifest = _adopt_newer(files, current, manifest)
-    memtable = Memtable.above(manifest)
+    memtable = memtable_above(manifest)
     chain = LogChain.read(
         files,
         current.store_uuid,

@@ -36,10 +36,10 @@ from lithograph.formats.shared_map import SharedState
 from lithograph.maintenance.creation import create_store, is_unfinished
 from lithograph.maintenance.recovery import Recovered, read_store, recover, valid_slot
 from lithograph.options import Options
+from lithograph.write.empty_memtable import memtable_above
 from lithograph.write.journal import Journal
 from lithograph.write.layer_stack import LayerStack
 from lithograph.write.log_chain import LogChain
-from lithograph.write.memtable import Memtable
 from lithograph.write.replay import apply_to, before_log, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 
@@ -211,7 +211,7 @@ def _attach(visitor: Visitor) -> Journal:
             path=shared.path,
         )
     manifest = read_manifest(files, current)
-    memtable = Memtable.above(manifest)
+    memtable = memtable_above(manifest)
     chain = LogChain.read(
         files,
         current.store_uuid,

@@ -20,6 +20,7 @@ from lithograph.maintenance.finding import Finding as Finding
 from lithograph.maintenance.recovery import valid_slot
 from lithograph.maintenance.verify_deep import verify_graph
 from lithograph.maintenance.verify_files import FilesCheck, note_unnamed
+from lithograph.write.empty_memtable import memtable_above
 from lithograph.write.journal import Journal
 from lithograph.write.layer_stack import LayerStack
 from lithograph.write.log_chain import LogChain
@@ -62,7 +63,7 @@ def verify_store(
         _check_map(journal, begun.current)
     except (CorruptionError, FormatVersionError) as error:
         return [*findings, Finding.of(error)]
-    memtable = Memtable.above(manifest)
+    memtable = memtable_above(manifest)
     log_findings, log_path = _check_log(files, begun, manifest, memtable)
     check = FilesCheck(files, begun.current.store_uuid, manifest, deep=deep)
     findings += log_findings

@@ -67,10 +67,7 @@ def _index(run: RunReader) -> Index:
 
 
 def _logged_names(memtable: Memtable) -> NameStream:
-    names = memtable.name_versions()
-    # For valid Unicode the order of `str` is that of the UTF-8 bytes.
-    for name in sorted(names):
-        yield name.encode(), names[name][::-1]
+    return ((name.encode(), versions) for name, versions in memtable.all_names())
 
 
 def _compare_entry(segment: SegmentReader, entry: SegmentEntry, report: Report) -> None:

@@ -12,7 +12,7 @@ import copy
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
@@ -27,12 +27,18 @@ from lithograph.formats.moment import MOMENT_MAX, decode_moment
 from lithograph.formats.operations import DeleteNode, Operation, encode_operation
 from lithograph.options import Options
 from lithograph.segments.layer import Layers
+from lithograph.transaction.draft_resolve import resolve_draft
 from lithograph.transaction.intents import Intents
 from lithograph.transaction.reads_made import ReadsMade
 from lithograph.transaction.resolve import Resolver
-from lithograph.write.journal import Commit, Journal
+from lithograph.write.commit import Commit
+from lithograph.write.empty_memtable import MEMTABLE
+from lithograph.write.journal import Journal
 from lithograph.write.layer_stack import LayerStack
 from lithograph.write.memtable import Memtable
+
+if TYPE_CHECKING:
+    from lithograph.kernel._memory import Draft
 
 _GROUP_MAX: Final = 256
 
@@ -45,15 +51,22 @@ class CommitRequest:
 
     at : the commit time asked for, in µs since 1970 UTC, or None for now.
     found : ids of names, None for absent ones, as of the view that `reads` were made at.
+    draft : puts in the kernel's form, instead of intents, or None.
     """
 
     intents: Intents
     reads: ReadsMade
     at: int | None = None
     found: Mapping[str, int | None] = field(default_factory=dict)
+    draft: Draft | None = None
     sequence: int | None = None
     error: BaseException | None = None
     done: bool = field(default=False)
+
+    @property
+    def size_min(self) -> int:
+        """Bytes that the commit takes at least."""
+        return self.intents.size_min if self.draft is None else self.draft.size_min
 
 
 class Upkeep(Protocol):
@@ -117,6 +130,9 @@ class Committer:
                 while not request.done:
                     self._check_open()
                     self._lead(self._next_group())
+            # At once, not with the next commit: what a large transaction puts is large in memory too.
+            with self._queue, contextlib.suppress(ValueError):
+                self._waiting.remove(request)
         except BaseException:
             # Interrupted while waiting: nobody shall commit this later, behind the caller's back.
             with self._queue, contextlib.suppress(ValueError):
@@ -150,7 +166,7 @@ class Committer:
             group: list[CommitRequest] = []
             size = 0
             for request in self._waiting[:_GROUP_MAX]:
-                size += request.intents.size_min
+                size += request.size_min
                 if group and size > self._tuning.transaction_bytes_max:
                     break
                 group.append(request)
@@ -199,6 +215,15 @@ class Committer:
         time = self._commit_time(request.at, stage.time)
         # Where no commit came between, what the transaction found is what is there now.
         is_newest = stage.sequence == request.reads.view_sequence
+        if request.draft is not None:
+            resolved = resolve_draft(request.draft, stage, is_newest=is_newest)
+            if resolved is not None:
+                payload, count = resolved
+                self._check_encoded(len(payload))
+                return Commit(stage.sequence + 1, time, payload, count) if count else None
+            request.intents.take(request.draft)
+            request.found = request.draft.found()
+            request.draft = None
         resolver = Resolver(
             stage.layers,
             stage.sequence,
@@ -213,7 +238,7 @@ class Committer:
             return None
         pieces = [encode_operation(operation) for operation in operations]
         self._check_size(operations, pieces)
-        return Commit(stage.sequence + 1, time, operations, b"".join(pieces))
+        return Commit(stage.sequence + 1, time, b"".join(pieces), len(operations), operations)
 
     def _commit_time(self, at: int | None, last: int) -> int:
         now = self._environment.clock_us()
@@ -235,6 +260,9 @@ class Committer:
             for operation, piece in zip(operations, pieces, strict=True)
             if not isinstance(operation, DeleteNode)
         )
+        self._check_encoded(size)
+
+    def _check_encoded(self, size: int) -> None:
         limit = self._tuning.transaction_bytes_max
         if size > limit:
             raise too_large(size, limit)
@@ -254,29 +282,31 @@ class _Stage:
     def __init__(self, stack: LayerStack, sequence: int, time: int) -> None:
         memtable = stack.memtable
         self.layers = stack.layers
+        self.quick = stack.quick(sequence)
         self.sequence = sequence
         self.time = time
         self.next_id = memtable.next_id
         self.type_count = memtable.type_count
         self.type_code = memtable.types.code
-        self._memtable = memtable
+        self._stack = stack
         self._scratch: Memtable | None = None
 
     def apply(self, commit: Commit) -> None:
         """Let the following transactions of the group see `commit`, which is not logged yet."""
         scratch = self._scratch
         if scratch is None:
-            scratch = self._scratch = Memtable(
+            scratch = self._scratch = MEMTABLE(
                 sequence=self.sequence,
                 commit_time=self.time,
                 next_id=self.next_id,
-                types=self._memtable.types.names,
+                types=self._stack.memtable.types.names,
             )
             self.layers = Layers(
                 (scratch, *self.layers.names), (scratch, *self.layers.graph), self.layers.owner
             )
             self.type_code = scratch.types.code
-        scratch.apply(commit.sequence, commit.time, commit.operations)
+        scratch.apply(commit)
+        self.quick = self._stack.quick(commit.sequence, scratch)
         self.sequence, self.time = commit.sequence, commit.time
         self.next_id, self.type_count = scratch.next_id, scratch.type_count
 

@@ -8,9 +8,13 @@ on the order it was said in: first the deletions, then what is put.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lithograph.formats.edge_patch import UNCHANGED_EDGE, EdgePatch
 from lithograph.formats.node_patch import UNCHANGED, NodePatch
+
+if TYPE_CHECKING:
+    from lithograph.kernel._memory import Draft
 
 EdgeName = tuple[str, str, str, str]
 """(source, type, target, key)"""
@@ -77,6 +81,17 @@ class Intents:
             self._edges_of.setdefault(name[0], []).append(name)
             self._edges_of.setdefault(name[2], []).append(name)
         return intent
+
+    def take(self, draft: Draft) -> None:
+        """Want what a draft puts; nothing else is wanted yet."""
+        assert not self
+        for name, type_name, patch in draft.nodes():
+            node = self.node(name)
+            node.put, node.type_name, node.patch = True, type_name, patch
+        for edge_name, edge_patch in draft.edges():
+            edge = self.edge(edge_name)
+            edge.put, edge.patch = True, edge_patch
+        self.size_min = draft.size_min
 
     def delete_node(self, name: str) -> None:
         """Want the node gone, and every edge at it."""

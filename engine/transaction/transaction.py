@@ -18,6 +18,7 @@ from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.properties import EMPTY, encode_properties
 from lithograph.formats.text import check_name, check_short_text, check_texts
 from lithograph.ids import ABSENT
+from lithograph.kernel import memory
 from lithograph.read.records import Edge, Node
 from lithograph.transaction.committer import CommitRequest, Committer, too_large
 from lithograph.transaction.intents import EdgeName, Intents
@@ -77,6 +78,10 @@ class Transaction:
         self._on_end = on_end
         self._thread = threading.get_ident()
         self._intents = Intents()
+        # Puts go here as long as each is the first of its name or edge.
+        self._draft = (
+            None if memory is None else memory.Draft(UNSET, view.find, size_max, too_large)
+        )
         self._reads = ReadsMade(view.sequence)
         # What the view says of names, so that a hub's many edges look it up once.
         self._found: dict[str, int | None] = {}
@@ -105,6 +110,8 @@ class Transaction:
         """Return the edge as this transaction leaves it, or None; conflicts as in `get_node`."""
         self._check()
         edge = _edge_name(source, type, target, key)
+        self._spill_if_known(source)
+        self._spill_if_known(target)
         present = self._read_edge(edge)
         intent = self._intents.edges.get(edge)
         if intent is None or not intent.put:
@@ -147,6 +154,11 @@ class Transaction:
         InvalidArgumentError : nothing of this call is kept.
         """
         self._check()
+        draft = self._draft
+        if draft is not None:
+            if draft.put_node(name, type, observations, properties, created_at):
+                return
+            self._spill()
         check_name(name)
         patch = NodePatch(
             created_at=_moment(created_at, "created_at"),
@@ -179,6 +191,7 @@ class Transaction:
         NodeNotFoundError
         """
         self._check()
+        self._spill()
         added = check_texts(observations, "observations")
         self._require(check_name(name))
         if unique:
@@ -193,6 +206,7 @@ class Transaction:
     def remove_observations(self, name: str, observations: Iterable[str]) -> None:
         """Remove every observation equal to one of these. Raises NodeNotFoundError."""
         self._check()
+        self._spill()
         removed = check_texts(observations, "observations")
         self._require(check_name(name))
         if removed:
@@ -208,6 +222,7 @@ class Transaction:
         NodeNotFoundError, InvalidArgumentError
         """
         self._check()
+        self._spill()
         set_ = encode_properties(changes, "changes")
         unset = tuple(dict.fromkeys(check_texts(remove, "remove")))
         self._require(check_name(name))
@@ -222,6 +237,7 @@ class Transaction:
     def delete_node(self, name: str) -> bool:
         """Delete the node and its edges in both directions; return whether there was one."""
         self._check()
+        self._spill()
         there = self._read_exists(check_name(name))
         if there:
             self._intents.delete_node(name)
@@ -252,6 +268,21 @@ class Transaction:
         NodeNotFoundError : an end does not exist.   InvalidArgumentError
         """
         self._check()
+        draft = self._draft
+        if draft is not None:
+            if draft.put_edge(
+                source,
+                type,
+                target,
+                key,
+                properties,
+                valid_from,
+                valid_to,
+                created_at,
+                create_missing,
+            ):
+                return
+            self._spill()
         edge = _edge_name(source, type, target, key)
         patch = EdgePatch(
             _moment(created_at, "created_at"),
@@ -275,6 +306,7 @@ class Transaction:
     def delete_edge(self, source: str, type: str, target: str, *, key: str = "") -> bool:
         """Delete one edge; return whether there was one."""
         self._check()
+        self._spill()
         edge = _edge_name(source, type, target, key)
         present = self._read_edge(edge)
         intent = self._intents.edges.get(edge)
@@ -296,9 +328,9 @@ class Transaction:
         """
         self._check()
         self._end("committed")
-        if self._intents:
+        if self._intents or self._draft:
             self.sequence = self._committer.commit(
-                CommitRequest(self._intents, self._reads, self._at, self._found)
+                CommitRequest(self._intents, self._reads, self._at, self._found, self._draft)
             )
         return self.sequence
 
@@ -331,7 +363,10 @@ class Transaction:
 
     def _end(self, how: str) -> None:
         self._ended = how
-        del self._view  # Old layers go as soon as nobody reads them any more.
+        # Old layers go as soon as nobody reads them any more.
+        del self._view
+        if self._draft is not None:
+            self._draft.forget_view()
         self._on_end(self)
 
     def _check(self) -> None:
@@ -343,8 +378,21 @@ class Transaction:
 
     # Own writes over the view ------------------------------------------------------------------
 
+    def _spill(self) -> None:
+        """Go on the plain way, with what the draft has taken."""
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            self._intents.take(draft)
+            self._found.update(draft.found())
+
+    def _spill_if_known(self, name: str) -> None:
+        """Go on the plain way if the draft says anything of a name."""
+        if self._draft is not None and self._draft.knows(name):
+            self._spill()
+
     def _read_exists(self, name: str) -> bool:
         """Return whether the name has a node now; what comes from the view must hold at commit."""
+        self._spill_if_known(name)
         intent = self._intents.nodes.get(name)
         if intent is not None and (intent.put or intent.delete):
             return intent.put
@@ -364,6 +412,7 @@ class Transaction:
             raise NodeNotFoundError(name)
 
     def _read_node(self, name: str) -> Node | None:
+        self._spill_if_known(name)
         intent = self._intents.nodes.get(name)
         base = None
         if intent is None or not intent.delete:

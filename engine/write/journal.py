@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lithograph.catalog.current_file import read_current
 from lithograph.catalog.generation import Generation
@@ -27,10 +27,11 @@ from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
 from lithograph.formats.file_names import CURRENT
 from lithograph.formats.manifest import Manifest
-from lithograph.formats.operations import Operation
 from lithograph.formats.shared_map import COUNTER_SIZE, FLAG_SWITCH_WAL, SharedState
 from lithograph.formats.wal_header import WAL_START
 from lithograph.formats.wal_record import WalRecord
+from lithograph.write.commit import Commit
+from lithograph.write.empty_memtable import memtable_above
 from lithograph.write.layer_stack import LayerStack
 from lithograph.write.log_chain import LogChain
 from lithograph.write.memtable import Memtable
@@ -39,16 +40,6 @@ from lithograph.write.wal_file import LogPosition, WalFile
 from lithograph.write.wal_switch import switch_wal
 
 _log = logging.getLogger("lithograph")
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit that is resolved and not logged yet; `payload` is the operations' encoding."""
-
-    sequence: int
-    time: int
-    operations: list[Operation]
-    payload: bytes
 
 
 class Journal:
@@ -208,7 +199,7 @@ class Journal:
                 path=self.files.path_of(CURRENT),
             )
         manifest = read_manifest(self.files, slot)
-        memtable = Memtable.above(manifest)
+        memtable = memtable_above(manifest)
         chain = LogChain.read(
             self.files,
             self.store_uuid,
@@ -282,7 +273,7 @@ class Journal:
         synced_upto = self.state.wal_synced
         for commit in commits:
             record = WalRecord(
-                0, 0, commit.sequence, 0, commit.time, len(commit.operations), commit.payload
+                0, 0, commit.sequence, 0, commit.time, commit.operation_count, commit.payload
             )
             piece, position = self.log.encode_next(position, record, synced_upto)
             pieces.append(piece)
@@ -291,7 +282,7 @@ class Journal:
             self._sync()
             synced_upto = position.offset
         for commit in commits:
-            self.memtable.apply(commit.sequence, commit.time, commit.operations)
+            self.memtable.apply(commit)
         self._publish(position, synced_upto)
 
     def sync(self) -> None:

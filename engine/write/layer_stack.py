@@ -39,17 +39,16 @@ class LayerStack(NamedTuple):
             generation,
         )
 
-    def quick(self, sequence: int) -> QuickView | None:
-        """Return the layers as the kernel reads them, for a view that sees all of their files."""
+    def quick(self, sequence: int, *above: Memtable) -> QuickView | None:
+        """Return the layers as the kernel reads them, for a view that sees all of their files.
+
+        above : newer memtables, newest first.
+        """
         store = self.generation.quick
         if quick is None or store is None or sequence < self.generation.manifest.last_sequence:
             return None
-        memtables = (self.memtable, *self.frozen)
-        view: QuickView = quick.QuickView(
-            store,
-            tuple([memtable.name_versions() for memtable in memtables]),
-            tuple([memtable.adjacency_dicts() for memtable in memtables]),
-        )
+        cores = tuple([memtable.core for memtable in (*above, self.memtable, *self.frozen)])
+        view: QuickView = quick.QuickView(store, cores, sequence)
         return view
 
     def layers_at(self, sequence: int) -> Layers:

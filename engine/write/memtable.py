@@ -3,83 +3,62 @@
 Entries carry the sequence of their commit, so a reader at sequence s sees exactly the commits up
 to s however many came since. Commits are applied by one thread at a time and may be applied again
 (after an interruption): the second time changes nothing.
-
-Invariants
-1. The versions of a name, a node and an edge ascend by sequence.
-2. An edge's entry is the same object in the out-list of its source and the in-list of its target.
-3. Lists and dictionaries only grow: a reader that holds a length holds a prefix.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.manifest import Manifest
-from lithograph.formats.node_patch import NodePatch
-from lithograph.formats.operations import (
-    AdjacentEdge,
-    DefineType,
-    DeleteEdge,
-    DeleteNode,
-    InsertEdge,
-    InsertNode,
-    Operation,
-    UpdateEdge,
-    UpdateNode,
-)
-from lithograph.ids import ABSENT
-from lithograph.segments.layer import NO_EDGE, Change, Direction
-from lithograph.segments.version import EdgeVersion, NodeVersion, visible, visible_down_to_full
-from lithograph.write.commit_table import CommitTable
-from lithograph.write.memtable_entries import AdjacencyList, EdgeEntry, NodeEntry
-from lithograph.write.name_order import NameOrder
+from lithograph.formats.operations import AdjacentEdge
+from lithograph.segments.layer import Change, Direction
+from lithograph.segments.version import EdgeVersion, NodeVersion
+from lithograph.write.commit import Commit
 from lithograph.write.type_table import TypeTable
 
-_FOLD_FROM = 8
-"""Relative versions on top of each other before a reader folds them into a full one."""
+if TYPE_CHECKING:
+    from lithograph.kernel._memory import MemtableCore
 
-_NODE_BYTES = 450
-_EDGE_BYTES = 850
-_VERSION_BYTES = 250
-_TEXT_BYTES = 60
-"""What an entry, a version and a text take besides what the user gave, as `tracemalloc` sees it."""
+EdgeVersions = tuple[AdjacentEdge, list[EdgeVersion]]
+"""An edge as one of its ends sees it, and its versions."""
 
 
-def _node_patch_bytes(patch: NodePatch | None) -> int:
-    """Return about how much memory a change of a node takes."""
-    if patch is None:
-        return 0
-    size = len(patch.properties or b"") + len(patch.properties_set or b"")
-    for texts in (patch.observations, patch.removed, patch.appended, patch.properties_unset):
-        if texts:
-            size += sum(map(len, texts)) + _TEXT_BYTES * len(texts)
-    return size
+class CommitRows(Protocol):
+    """Time, counts, next id and next type code as of every commit since the memtable began."""
+
+    @property
+    def first_sequence(self) -> int: ...
+
+    @property
+    def last_sequence(self) -> int: ...
+
+    @property
+    def next_id(self) -> int: ...
+
+    @property
+    def type_count(self) -> int: ...
+
+    def next_id_at(self, sequence: int) -> int: ...
+    def sequence_at(self, time: int) -> int | None: ...
+    def time(self, sequence: int) -> int: ...
+    def node_count(self, sequence: int) -> int: ...
+    def edge_count(self, sequence: int) -> int: ...
 
 
-def _added(versions: Sequence[NodeVersion] | Sequence[EdgeVersion]) -> int:
-    """Return 1 for what is alive and was not before the memtable, -1 the other way round, or 0."""
-    if not versions:
-        return 0
-    return (versions[-1].change is not None) - (not versions[0].full)
-
-
-def _sequence(version: NodeVersion) -> int:
-    return version.sequence
-
-
-class Memtable:
+class Memtable(ABC):
     """The newest layer; implements `segments.layer.NameLayer` and `GraphLayer`.
 
     Attributes
     ----------
     types : the store's type codes.   commits : times and counts, by sequence.
-    next_id, type_count : the id of the next new node and the code of the next new type, as of the
-        last commit that was applied whole.   version_count : versions held, of nodes and edges.
-    size_bytes : memory taken, about.
+    core : what the kernel reads; None on the reference.
     """
+
+    types: TypeTable
+    commits: CommitRows
+    core: MemtableCore | None = None
 
     def __init__(
         self,
@@ -94,18 +73,23 @@ class Memtable:
     ) -> None:
         self.types = types if isinstance(types, TypeTable) else TypeTable(types)
         count = len(self.types) if type_count is None else type_count
-        self.commits = CommitTable(sequence, commit_time, node_count, edge_count, next_id, count)
-        self.first_id = next_id
-        self.version_count = 0
-        self.size_bytes = 0
-        self._names: dict[str, list[tuple[int, int]]] = {}
-        self._order = NameOrder()
-        self._nodes: dict[int, NodeEntry] = {}
-        self._adjacency: tuple[dict[int, AdjacencyList], dict[int, AdjacencyList]] = ({}, {})
-        self._sources: list[int] = []
+        self._begin(sequence, commit_time, node_count, edge_count, next_id, count)
+        self._first_id = next_id
+
+    @abstractmethod
+    def _begin(
+        self,
+        sequence: int,
+        time: int,
+        node_count: int,
+        edge_count: int,
+        next_id: int,
+        type_count: int,
+    ) -> None:
+        """Begin empty behind a commit: set `commits`."""
 
     @classmethod
-    def above(cls, manifest: Manifest) -> Memtable:
+    def above(cls, manifest: Manifest) -> Self:
         """Return an empty memtable above what a manifest's files hold."""
         return cls(
             sequence=manifest.last_sequence,
@@ -116,10 +100,10 @@ class Memtable:
             types=manifest.types,
         )
 
-    def successor(self) -> Memtable:
+    def successor(self) -> Self:
         """Return an empty memtable above this one, which takes no commits any more."""
         last = self.commits.last_sequence
-        return Memtable(
+        return type(self)(
             sequence=last,
             commit_time=self.commits.time(last),
             next_id=self.next_id,
@@ -134,119 +118,23 @@ class Memtable:
         """Whether no commit was applied since the memtable began."""
         return self.commits.last_sequence < self.commits.first_sequence
 
-    def node_entries(self) -> dict[int, NodeEntry]:
-        """Return the entries by id: of a frozen memtable, for a flush."""
-        return self._nodes
-
-    def edge_lists(self, direction: Direction) -> dict[int, AdjacencyList]:
-        """Return the adjacency lists by id: of a frozen memtable, for a flush."""
-        return self._adjacency[direction]
-
-    def name_versions(self) -> dict[str, list[tuple[int, int]]]:
-        """Return (sequence, id or ABSENT), oldest first, by name: of a frozen memtable."""
-        return self._names
-
-    def adjacency_dicts(self) -> tuple[dict[int, AdjacencyList], dict[int, AdjacencyList]]:
-        """Return the adjacency lists by id, out and in, as they grow."""
-        return self._adjacency
-
     @property
-    def next_id(self) -> int:
-        return self.commits.next_id
-
-    @property
-    def type_count(self) -> int:
-        return self.commits.type_count
-
-    # Reading -----------------------------------------------------------------------------------
-
-    def find_name(self, name: str, sequence: int) -> int | None:
-        for version_sequence, node_id in reversed(self._names.get(name, ())):
-            if version_sequence <= sequence:
-                return node_id
-        return None
-
-    def name_of(self, node_id: int) -> str | None:
-        entry = self._nodes.get(node_id)
-        return entry.name if entry is not None else None
-
-    def node_versions(self, node_id: int, sequence: int) -> list[NodeVersion]:
-        entry = self._nodes.get(node_id)
-        if entry is None:
-            return []
-        found = visible_down_to_full(entry.versions, sequence)
-        if len(found) > _FOLD_FROM and found[-1].change is not None and found[-1].full:
-            found = [self._fold(entry.versions, found)]
-        return found
-
-    def adjacency(
-        self, node_id: int, direction: Direction, sequence: int
-    ) -> list[tuple[AdjacentEdge, bool]]:
-        edges = self._adjacency[direction].get(node_id)
-        if edges is None:
-            return []
-        found = []
-        for adjacent, entry in edges.ordered():
-            versions = entry.versions
-            # Most edges have one version, which the view sees.
-            if len(versions) == 1 and versions[0].sequence <= sequence:
-                found.append((adjacent, versions[0].change is not None))
-            elif (newest := visible(versions, sequence)) is not None:
-                found.append((adjacent, newest.change is not None))
-        return found
-
-    def out_edges(
-        self, node_id: int, sequence: int
-    ) -> list[tuple[AdjacentEdge, list[EdgeVersion]]]:
-        edges = self._adjacency[Direction.OUT].get(node_id)
-        if edges is None:
-            return []
-        folded = (
-            (adjacent, visible_down_to_full(entry.versions, sequence))
-            for adjacent, entry in edges.ordered()
-        )
-        return [(adjacent, versions) for adjacent, versions in folded if versions]
-
-    def edge_versions(
-        self, source: int, adjacent: AdjacentEdge, sequence: int
-    ) -> list[EdgeVersion]:
-        edges = self._adjacency[Direction.OUT].get(source)
-        entry = edges.entries.get(adjacent) if edges is not None else None
-        return visible_down_to_full(entry.versions, sequence) if entry is not None else []
-
-    def degree(self, node_id: int, direction: Direction, sequence: int) -> int | None:
-        edges = self._adjacency[direction].get(node_id)
-        if edges is None:
-            return 0
-        count = 0
-        for entry in list(edges.entries.values()):
-            versions = entry.versions
-            newest = visible(versions, sequence)
-            if newest is None:
-                continue
-            if not versions[0].full:
-                return None
-            count += newest.change is not None
-        return count
-
-    def names_after(self, start: str, after: bool, count: int) -> list[str]:
-        return self._order.page(start, after, count)
-
-    def sources(self, start: int, count: int) -> Sequence[int]:
-        sources = self._adjacency[Direction.OUT]
-        if len(sources) != len(self._sources):
-            self._sources = sorted(list(sources))
-        low = bisect_left(self._sources, start)
-        return self._sources[low : low + count]
-
-    # The past ----------------------------------------------------------------------------------
+    def first_id(self) -> int:
+        return self._first_id
 
     @property
     def first_sequence(self) -> int:
         return self.commits.first_sequence
 
-    def versions_of_name(self, name: str) -> list[tuple[int, int]]:
-        return self._names.get(name, [])[::-1]
+    @property
+    def next_id(self) -> int:
+        """The id of the next new node, as of the last commit that was applied whole."""
+        return self.commits.next_id
+
+    @property
+    def type_count(self) -> int:
+        """The code of the next new type, as of the last commit that was applied whole."""
+        return self.commits.type_count
 
     def commit_time(self, sequence: int) -> int:
         return self.commits.time(sequence)
@@ -254,204 +142,160 @@ class Memtable:
     def sequence_at(self, time: int) -> int | None:
         return self.commits.sequence_at(time)
 
-    def all_node_versions(self, node_id: int) -> list[NodeVersion]:
-        entry = self._nodes.get(node_id)
-        return list(entry.versions) if entry is not None else []
+    @property
+    @abstractmethod
+    def version_count(self) -> int:
+        """Versions held, of nodes and edges."""
 
-    def changes(self, first: int, last: int) -> Iterator[Change]:
-        # Lists, because a writer may add to the dictionaries meanwhile.
-        for node_id, node in list(self._nodes.items()):
-            for version in node.versions:
-                if first <= version.sequence <= last:
-                    yield Change(version.sequence, False, node_id, NO_EDGE)
-        for source, edges in list(self._adjacency[Direction.OUT].items()):
-            for adjacent, edge in list(edges.entries.items()):
-                for change in edge.versions:
-                    if first <= change.sequence <= last:
-                        yield Change(change.sequence, True, source, adjacent)
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """Memory taken, about."""
 
     # Writing -----------------------------------------------------------------------------------
 
-    def apply(self, sequence: int, time: int, operations: Iterable[Operation]) -> None:
-        """Add the versions of one commit; readers see them once `sequence` is published."""
-        nodes_added = edges_added = 0
-        next_id = self.commits.next_id
-        for operation in operations:
-            match operation:
-                case InsertEdge(source, target, type_code, key, patch):
-                    edges_added += 1
-                    self._change_edge(
-                        source, (type_code, target, key), sequence, time, patch, full=True
-                    )
-                case InsertNode(node_id, name, node_patch):
-                    nodes_added += 1
-                    next_id = max(next_id, node_id + 1)
-                    self._insert_node(node_id, name, sequence, time, node_patch)
-                case UpdateNode(node_id, node_patch):
-                    entry = self._node_entry(node_id, None)
-                    self._push_node(entry, NodeVersion(sequence, time, node_patch, False))
-                case UpdateEdge(source, target, type_code, key, patch):
-                    self._change_edge(
-                        source, (type_code, target, key), sequence, time, patch, full=False
-                    )
-                case DeleteEdge(source, target, type_code, key):
-                    edges_added -= 1
-                    self._change_edge(
-                        source, (type_code, target, key), sequence, time, None, full=False
-                    )
-                case DeleteNode(node_id, name):
-                    nodes_added -= 1
-                    edges_added -= self._delete_node(operation, sequence, time)
-                case DefineType(code, name):
-                    self.types.define(code, name)
-        self.commits.append(
-            sequence,
-            time,
-            nodes_added=nodes_added,
-            edges_added=edges_added,
-            next_id=next_id,
-            type_count=len(self.types),
-        )
+    @abstractmethod
+    def apply(self, commit: Commit) -> None:
+        """Add the versions of a commit; readers see them once its sequence is published."""
 
-    def _insert_node(
-        self, node_id: int, name: str, sequence: int, time: int, patch: NodePatch
-    ) -> None:
-        entry = self._node_entry(node_id, name)
-        self._push_node(entry, NodeVersion(sequence, time, patch, True, time, sequence))
-        self._push_name(name, sequence, node_id)
+    def is_sound(self, payload: bytes, count: int) -> bool:
+        """Return whether the next commit may hold these operations; False where only decoding them
+        can tell."""
+        return False
 
-    def _delete_node(self, operation: DeleteNode, sequence: int, time: int) -> int:
-        """Bury the node and its edges; return how many edges there were."""
-        node_id, name, outgoing, incoming = operation
-        loops = 0
-        for adjacent in outgoing:
-            self._change_edge(node_id, adjacent, sequence, time, None, full=False)
-            loops += adjacent[1] == node_id
-        for type_code, source, key in incoming:
-            self._change_edge(source, (type_code, node_id, key), sequence, time, None, full=False)
-        entry = self._node_entry(node_id, name)
-        self._push_node(entry, NodeVersion(sequence, time, None, False))
-        self._push_name(name, sequence, ABSENT)
-        return len(outgoing) + len(incoming) - loops
+    # Reading; see `segments.layer` -------------------------------------------------------------
 
-    def _node_entry(self, node_id: int, name: str | None) -> NodeEntry:
-        entry = self._nodes.get(node_id)
-        if entry is None:
-            entry = self._nodes[node_id] = NodeEntry(name)
-            self.size_bytes += _NODE_BYTES
-        return entry
+    @abstractmethod
+    def find_name(self, name: str, sequence: int) -> int | None: ...
 
-    def _push_node(self, entry: NodeEntry, version: NodeVersion) -> None:
-        versions = entry.versions
-        if not versions or versions[-1].sequence < version.sequence:
-            versions.append(version)
-            self.version_count += 1
-            self.size_bytes += _VERSION_BYTES + _node_patch_bytes(version.change)
+    @abstractmethod
+    def versions_of_name(self, name: str) -> list[tuple[int, int]]: ...
 
-    def _push_name(self, name: str, sequence: int, node_id: int) -> None:
-        versions = self._names.get(name)
-        if versions is None:
-            # The order first: interrupted between the two, a name is listed twice, never lost.
-            self._order.add(name)
-            self._names[name] = [(sequence, node_id)]
-        elif versions[-1][0] < sequence or (versions[-1] == (sequence, ABSENT) and node_id >= 0):
-            # The second case: one commit deletes a node and makes another of the same name.
-            versions.append((sequence, node_id))
+    @abstractmethod
+    def names_after(self, start: str, after: bool, count: int) -> list[str]: ...
 
-    def _change_edge(
-        self,
-        source: int,
-        adjacent: AdjacentEdge,
-        sequence: int,
-        time: int,
-        patch: EdgePatch | None,
-        *,
-        full: bool,
-    ) -> None:
-        entry = self._edge_entry(source, adjacent)
-        versions = entry.versions
-        born, born_sequence = time, sequence
-        if versions:
-            newest = versions[-1]
-            if newest.sequence >= sequence:
-                return
-            if patch is not None and not full and newest.change is not None and newest.full:
-                # Edges are small: a change of a known edge is kept whole, so no reader folds.
-                patch, full = newest.change.then(patch), True
-                born, born_sequence = newest.born, newest.born_sequence
-        versions.append(EdgeVersion(sequence, time, patch, full, born, born_sequence))
-        self.version_count += 1
-        properties = patch.properties if patch is not None else None
-        self.size_bytes += _VERSION_BYTES + len(properties or b"")
+    @abstractmethod
+    def name_of(self, node_id: int) -> str | None: ...
 
-    def _edge_entry(self, source: int, adjacent: AdjacentEdge) -> EdgeEntry:
-        type_code, target, key = adjacent
-        out = self._list(Direction.OUT, source)
-        entry = out.entries.get(adjacent)
-        if entry is None:
-            entry = EdgeEntry(source, target, type_code, key)
-            self.size_bytes += _EDGE_BYTES + len(key)
-            # The in-list first: were this interrupted between the two, the edge would be found
-            # missing in the out-list and both would be set again.
-            self._list(Direction.IN, target).entries[(type_code, source, key)] = entry
-            out.entries[adjacent] = entry
-        return entry
+    @abstractmethod
+    def node_versions(self, node_id: int, sequence: int) -> list[NodeVersion]: ...
 
-    def _list(self, direction: Direction, node_id: int) -> AdjacencyList:
-        lists = self._adjacency[direction]
-        found = lists.get(node_id)
-        if found is None:
-            found = lists[node_id] = AdjacencyList()
-        return found
+    @abstractmethod
+    def all_node_versions(self, node_id: int) -> list[NodeVersion]: ...
 
-    @staticmethod
-    def _fold(versions: list[NodeVersion], found: list[NodeVersion]) -> NodeVersion:
-        """Replace the newest of `found` by the full version it amounts to, and return that."""
-        base = found[-1]
-        patch = base.change
-        assert patch is not None
-        patch = patch.with_defaults()
-        for version in reversed(found[:-1]):
-            assert version.change is not None
-            patch = patch.then(version.change)
-        newest = found[0]
-        folded = NodeVersion(
-            newest.sequence, newest.time, patch, True, base.born, base.born_sequence
-        )
-        # Storing an equal version in place is safe beside readers and the writer, who only appends.
-        versions[bisect_left(versions, newest.sequence, key=_sequence)] = folded
-        return folded
+    @abstractmethod
+    def adjacency(
+        self, node_id: int, direction: Direction, sequence: int
+    ) -> list[tuple[AdjacentEdge, bool]]: ...
+
+    @abstractmethod
+    def out_edges(self, node_id: int, sequence: int) -> list[EdgeVersions]: ...
+
+    @abstractmethod
+    def edge_versions(
+        self, source: int, adjacent: AdjacentEdge, sequence: int
+    ) -> list[EdgeVersion]: ...
+
+    @abstractmethod
+    def degree(self, node_id: int, direction: Direction, sequence: int) -> int | None: ...
+
+    @abstractmethod
+    def sources(self, start: int, count: int) -> Sequence[int]: ...
+
+    @abstractmethod
+    def changes(self, first: int, last: int) -> Iterator[Change]: ...
+
+    # Everything, in order, of a memtable that takes no commits any more --------------------------
+
+    @abstractmethod
+    def all_names(self) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+        """Yield every name, ascending, with (sequence, id or ABSENT), newest first."""
+
+    @abstractmethod
+    def all_nodes(self) -> Iterator[tuple[int, str | None, list[NodeVersion]]]:
+        """Yield every id, ascending, with its name where it is known here, and what each commit
+        made of the node, oldest first."""
+
+    @abstractmethod
+    def all_lists(self, direction: Direction) -> Iterator[tuple[int, list[EdgeVersions]]]:
+        """Yield every id with edges, ascending, with these, ascending, and what each commit made
+        of them, oldest first."""
 
     def _check(self) -> list[str]:
-        """Return what breaks the invariants above; [] when all hold. Cost: O(everything)."""
-        broken = []
-        for name, versions in self._names.items():
-            if any(a[0] > b[0] for a, b in pairwise(versions)):
-                broken.append(f"versions of the name {name!r} do not ascend")
-            node_id = versions[-1][1]
-            entry = self._nodes.get(node_id)
-            if node_id != ABSENT and (entry is None or entry.name != name):
-                broken.append(f"the name {name!r} leads to id {node_id}, which has another name")
-        for node_id, entry in self._nodes.items():
-            if any(a[0] >= b[0] for a, b in pairwise(entry.versions)):
-                broken.append(f"versions of node {node_id} do not ascend")
-        count = 0
-        for source, edges in self._adjacency[Direction.OUT].items():
-            for (type_code, target, key), edge in edges.entries.items():
-                incoming = self._adjacency[Direction.IN].get(target)
-                if incoming is None or incoming.entries.get((type_code, source, key)) is not edge:
-                    broken.append(f"the edge {source} -> {target} is in one direction only")
-                count += _added(edge.versions)
-        live = sum(_added(entry.versions) for entry in self._nodes.values())
-        commits = self.commits
-        first, last = commits.first_sequence - 1, commits.last_sequence
-        for what, found, kept in (
-            ("nodes", live, commits.node_count(last) - commits.node_count(first)),
-            ("edges", count, commits.edge_count(last) - commits.edge_count(first)),
-        ):
-            if found != kept:
-                broken.append(f"{found} {what} were added, the commit table counts {kept}")
-        both = (sum(len(x.entries) for x in lists.values()) for lists in self._adjacency)
-        if len(set(both)) != 1:
-            broken.append("the two directions hold different numbers of edges")
-        return broken
+        """Return what contradicts itself; [] when all is well. Cost: O(everything)."""
+        return [
+            *_broken_names(self),
+            *_broken_nodes(self),
+            *_broken_edges(self),
+            *_broken_counts(self),
+        ]
+
+
+def _broken_names(memtable: Memtable) -> Iterator[str]:
+    previous = ""
+    for name, versions in memtable.all_names():
+        if name <= previous:
+            yield f"the name {name!r} stands behind {previous!r}"
+        if not _ascends([sequence for sequence, _ in reversed(versions)], strictly=False):
+            yield f"versions of the name {name!r} do not ascend"
+        node_id = versions[0][1] if versions else -1
+        if node_id >= 0 and memtable.name_of(node_id) != name:
+            yield f"the name {name!r} leads to id {node_id}, which has another name"
+        previous = name
+
+
+def _broken_nodes(memtable: Memtable) -> Iterator[str]:
+    for node_id, _, versions in memtable.all_nodes():
+        if not _ascends([version.sequence for version in versions]):
+            yield f"versions of node {node_id} do not ascend"
+
+
+def _broken_edges(memtable: Memtable) -> Iterator[str]:
+    """Each edge must stand, with the same versions, in the lists of both its ends."""
+    outgoing = {
+        (source, *adjacent): [version.sequence for version in versions]
+        for source, edges in memtable.all_lists(Direction.OUT)
+        for adjacent, versions in edges
+    }
+    count = 0
+    for target, edges in memtable.all_lists(Direction.IN):
+        for (code, source, key), versions in edges:
+            sequences = [version.sequence for version in versions]
+            count += 1
+            if outgoing.get((source, code, target, key)) != sequences:
+                yield f"the edge {source} -> {target} is in one direction only"
+            if not _ascends(sequences):
+                yield f"versions of the edge {source} -> {target} do not ascend"
+    if count != len(outgoing):
+        yield "the two directions hold different numbers of edges"
+
+
+def _broken_counts(memtable: Memtable) -> Iterator[str]:
+    nodes = sum(_added(versions) for _, _, versions in memtable.all_nodes())
+    edges = sum(
+        _added(versions)
+        for _, listed in memtable.all_lists(Direction.OUT)
+        for _, versions in listed
+    )
+    commits = memtable.commits
+    first, last = commits.first_sequence - 1, commits.last_sequence
+    for what, found, kept in (
+        ("nodes", nodes, commits.node_count(last) - commits.node_count(first)),
+        ("edges", edges, commits.edge_count(last) - commits.edge_count(first)),
+    ):
+        if found != kept:
+            yield f"{found} {what} were added, the commit table counts {kept}"
+
+
+def _added(versions: Sequence[Any]) -> int:
+    """Return 1 for what is alive and was not before the memtable, -1 the other way round, or 0."""
+    if not versions:
+        return 0
+    return (versions[-1].change is not None) - (not versions[0].full)
+
+
+def _ascends(sequences: Sequence[int], *, strictly: bool = True) -> bool:
+    return all(
+        sequences[place - 1] < sequences[place] + (not strictly)
+        for place in range(1, len(sequences))
+    )

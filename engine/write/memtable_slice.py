@@ -14,7 +14,6 @@ from lithograph.segments.layer import Direction
 from lithograph.segments.slice import Mark, SliceEdge, merged_mark
 from lithograph.segments.version import EdgeVersion, NodeVersion
 from lithograph.write.memtable import Memtable
-from lithograph.write.memtable_entries import EdgeEntry
 
 
 class MemtableSlice:
@@ -40,49 +39,43 @@ class MemtableSlice:
             )
 
     def names(self) -> Iterator[tuple[int, str]]:
-        entries = self._memtable.node_entries()
-        for node_id in range(self.first_id, self.end_id):
-            entry = entries.get(node_id)
-            if entry is not None and entry.name is not None:
-                yield node_id, entry.name
+        for node_id, name, _ in self._memtable.all_nodes():
+            if name is not None and self.first_id <= node_id < self.end_id:
+                yield node_id, name
 
     def nodes(self) -> Iterator[tuple[int, NodeVersion | None, list[NodeVersion]]]:
-        entries = self._memtable.node_entries()
-        for node_id in sorted(entries):
+        for node_id, _, versions in self._memtable.all_nodes():
             raw = [
                 self._local_node(version)
-                for version in entries[node_id].versions
+                for version in versions
                 if self.first_sequence <= version.sequence <= self.last_sequence
             ]
             if raw:
                 yield (node_id, *fold_node_versions(raw))
 
     def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
-        lists = self._memtable.edge_lists(Direction.OUT)
-        for source in sorted(lists):
+        for source, edges in self._memtable.all_lists(Direction.OUT):
             found = [
-                self._edge(adjacent, entry, raw)
-                for adjacent, entry in lists[source].ordered()
-                if (raw := self._raw(entry))
+                self._edge(source, adjacent, raw)
+                for adjacent, versions in edges
+                if (raw := self._raw(versions))
             ]
             if found:
                 yield source, found
 
     def incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, bool]]]]:
-        lists = self._memtable.edge_lists(Direction.IN)
-        for target in sorted(lists):
+        for target, edges in self._memtable.all_lists(Direction.IN):
             found = []
-            for adjacent, entry in lists[target].ordered():
-                raw = self._raw(entry)
+            for adjacent, versions in edges:
+                raw = self._raw(versions)
                 if raw:
-                    mark = self._mark(entry, raw)
+                    mark = self._mark(max(target, adjacent[1]), raw)
                     found.append((adjacent, mark, len(raw) > 1 or mark == Mark.GONE))
             if found:
                 yield target, found
 
-    def _raw(self, entry: EdgeEntry) -> list[EdgeVersion]:
-        """Return the edge's versions in the range, oldest first."""
-        versions = entry.versions
+    def _raw(self, versions: list[EdgeVersion]) -> list[EdgeVersion]:
+        """Return an edge's versions in the range, oldest first."""
         if len(versions) == 1 and self.first_sequence <= versions[0].sequence <= self.last_sequence:
             return [self._local_edge(versions[0])]
         return [
@@ -91,16 +84,15 @@ class MemtableSlice:
             if self.first_sequence <= version.sequence <= self.last_sequence
         ]
 
-    def _mark(self, entry: EdgeEntry, raw: list[EdgeVersion]) -> Mark:
-        youngest = max(entry.source, entry.target)
+    def _mark(self, youngest: int, raw: list[EdgeVersion]) -> Mark:
         return merged_mark(
             older_may_hold=not raw[0].full,
             alive=raw[-1].change is not None,
             born_here=youngest >= self.first_id,
         )
 
-    def _edge(self, adjacent: AdjacentEdge, entry: EdgeEntry, raw: list[EdgeVersion]) -> SliceEdge:
-        mark = self._mark(entry, raw)
+    def _edge(self, source: int, adjacent: AdjacentEdge, raw: list[EdgeVersion]) -> SliceEdge:
+        mark = self._mark(max(source, adjacent[1]), raw)
         if mark == Mark.GONE:
             return SliceEdge(adjacent, mark, None, raw)
         return SliceEdge(adjacent, mark, *fold_edge_versions(raw))

@@ -23,6 +23,7 @@ from lithograph.formats.operations import (
 )
 from lithograph.formats.wal_header import WAL_START, WalHeader
 from lithograph.formats.wal_record import RECORD_SIZE_MIN, WalRecord
+from lithograph.write.commit import Commit
 from lithograph.write.log_chain import LogChain
 from lithograph.write.memtable import Memtable
 from lithograph.write.tail import promise_behind
@@ -194,9 +195,19 @@ def apply_to(memtable: Memtable) -> ApplyRecord:
         if record.sequence <= memtable.commits.last_sequence:
             # This process wrote it, and failed or was interrupted before it could publish it.
             return
-        operations = record.operations()
-        _check_operations(operations, memtable)
-        memtable.apply(record.sequence, record.commit_time, operations)
+        operations = None
+        if not memtable.is_sound(record.payload, record.operation_count):
+            operations = record.operations()
+            _check_operations(operations, memtable)
+        memtable.apply(
+            Commit(
+                record.sequence,
+                record.commit_time,
+                record.payload,
+                record.operation_count,
+                operations,
+            )
+        )
 
     return apply
 

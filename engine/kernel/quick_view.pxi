@@ -1,0 +1,358 @@
+# A view: the files of a generation with the memtables above them, and the newest view.
+
+cdef enum:
+    MEMTABLES_MAX = 8
+
+cdef class QuickView:
+    """A store with the memtables above it, as of a commit that no file is newer than.
+
+    cores : of the memtables, newest first.
+    """
+
+    cdef QuickStore store
+    cdef tuple cores
+    cdef const Memory *memories[MEMTABLES_MAX]
+    cdef int memory_count
+    cdef uint64_t sequence
+
+    def __init__(self, QuickStore store not None, tuple cores not None, uint64_t sequence):
+        if len(cores) > MEMTABLES_MAX:
+            raise ValueError(f"{len(cores)} memtables, at most {MEMTABLES_MAX} are taken")
+        self.store = store
+        self.cores = cores
+        self.sequence = sequence
+        for core in cores:
+            self.memories[self.memory_count] = <const Memory *>PyCapsule_GetPointer(
+                core.handle(), "lithograph.memtable"
+            )
+            self.memory_count += 1
+
+    def find(self, str name not None):
+        """Return the id of a node, None if there is none, or UNSURE."""
+        cdef uint64_t node_id = 0
+        cdef Answer answer = self.find_one(name, &node_id)
+        if answer == FOUND:
+            return node_id
+        return None if answer == NONE else UNSURE
+
+    cdef Answer find_one(self, str name, uint64_t *node_id) except *:
+        cdef Py_ssize_t size
+        cdef const char *text
+        try:
+            text = PyUnicode_AsUTF8AndSize(name, &size)
+        except UnicodeEncodeError:
+            return ODD
+        return self.find_text(<const uint8_t *>text, size, node_id)
+
+    cdef Answer find_text(
+        self, const uint8_t *text, Py_ssize_t size, uint64_t *node_id
+    ) noexcept nogil:
+        cdef uint64_t digest = xxh64_of(text, size)
+        cdef const MemName *name
+        cdef const MemNameVersion *version
+        cdef int place
+        for place in range(self.memory_count):
+            name = memory_name(self.memories[place], text, size, digest)
+            if name != NULL:
+                version = name_seen(name, self.sequence)
+                if version != NULL:
+                    node_id[0] = version.node_id
+                    return NONE if version.node_id < 0 else FOUND
+        return self.store.find(text, size, digest, node_id)
+
+    def find_many(self, list names not None, int64_t[::1] ids not None, careful):
+        """Fill in the id of each name, -1 where there is none; `careful(name)` says what is unsure."""
+        cdef uint64_t node_id = 0
+        cdef Py_ssize_t place
+        cdef Answer answer
+        if ids.shape[0] != len(names):
+            raise ValueError("as many ids as names are wanted")
+        for place in range(len(names)):
+            name = names[place]
+            answer = self.find_one(name, &node_id) if type(name) is str else ODD
+            if answer == FOUND:
+                ids[place] = node_id
+            elif answer == NONE:
+                ids[place] = -1
+            else:
+                found = careful(name)
+                ids[place] = -1 if found is None else found
+
+    def neighbors(self, uint64_t node_id, int direction, codes):
+        """Return the neighbors of a node as an int64 array, or UNSURE.
+
+        codes : type codes, or None for all.
+        """
+        cdef ListSearch search
+        cdef Buffer out
+        cdef uint32_t types[64]
+        cdef Answer answer
+        if not fill_types(&search, types, codes):
+            return UNSURE
+        out = Buffer(<Edge *>malloc(64 * sizeof(Edge)), 0, 64)
+        if out.edges == NULL:
+            raise MemoryError
+        try:
+            search.id = node_id
+            search.probe = NULL
+            search.counting = False
+            search.out = &out
+            answer = self.edges(&search, direction)
+            return filled(&out) if answer == FOUND else UNSURE
+        finally:
+            free(out.edges)
+
+    def degree(self, uint64_t node_id, int direction, codes):
+        """Return how many edges a node has in one direction, or UNSURE."""
+        cdef ListSearch search
+        cdef Buffer out = Buffer(NULL, 0, 0)
+        cdef uint32_t types[64]
+        if not fill_types(&search, types, codes):
+            return UNSURE
+        search.id = node_id
+        search.probe = NULL
+        search.counting = True
+        search.found = 0
+        search.out = &out
+        return search.found if self.edges(&search, direction) == FOUND else UNSURE
+
+    cdef Answer edges(self, ListSearch *search, int direction) noexcept nogil:
+        """Append the edges of a node in all layers, in order, or count them; the buffer is empty."""
+        cdef const MemList *known
+        cdef uint64_t before
+        cdef int place, layers = 0
+        for place in range(self.memory_count):
+            known = memory_list(self.memories[place], search.id, direction)
+            if known != NULL:
+                before = search.out.count
+                if not self.add_listed(search, known, direction):
+                    return ODD
+                layers += search.out.count > before
+            if self.memories[place].first_id <= search.id:
+                if layers > 1:
+                    qsort(search.out.edges, search.out.count, sizeof(Edge), order_edges)
+                return FOUND
+        return self.store.edges(search, direction, layers)
+
+    cdef bint add_listed(
+        self, ListSearch *search, const MemList *known, int direction
+    ) noexcept nogil:
+        """Append what a memtable adds to a node; False where it also changes what older layers
+        hold, or without memory."""
+        cdef ListedEdges listed = list_edges(known, direction)
+        cdef const MemEdgeVersion *version
+        cdef const MemEdge *edge
+        cdef uint64_t place
+        cdef bint is_fine = listed.edges != NULL and (
+            search.counting or make_room(search.out, listed.count)
+        )
+        for place in range(listed.count):
+            if not is_fine:
+                break
+            edge = listed.edges[place]
+            version = edge_seen(edge, self.sequence)
+            if version == NULL:
+                continue
+            is_fine = is_made_here(version)
+            if not version.alive or not is_wanted(search, edge.code):
+                continue
+            if search.counting:
+                search.found += 1
+            else:
+                search.out.edges[search.out.count] = Edge(edge.code, edge.ends[1 - direction])
+                search.out.count += 1
+        free(listed.edges)
+        return is_fine
+
+    def first_known(self, edges):
+        """Return the place of the first edge that may be there already, or their number.
+
+        edges : bytes, of each edge source and target (u64) and type code (u64), all without keys.
+        """
+        cdef const uint8_t[::1] data = edges
+        cdef uint64_t count = data.shape[0] // 24, place = 0
+        cdef const uint64_t *at
+        if not count:
+            return 0
+        at = <const uint64_t *>&data[0]
+        with nogil:
+            while place < count and not self.may_know(
+                at[3 * place], at[3 * place + 1], at[3 * place + 2]
+            ):
+                place += 1
+        return place
+
+    cdef bint may_know(self, uint64_t source, uint64_t target, uint64_t code) noexcept nogil:
+        """Return whether any layer knows an edge without a key, or may know it."""
+        cdef uint64_t youngest = max(source, target)
+        cdef int place
+        for place in range(self.memory_count):
+            if memory_edge(self.memories[place], source, target, code, NULL, 0) != NULL:
+                return True
+            if self.memories[place].first_id <= youngest:
+                return False
+        return self.store.may_know(source, target, code)
+
+    def k_hop(self, uint64_t start, uint64_t hops, directions, codes, careful):
+        """Return per hop an int64 array of the ids first reached by it, ascending.
+
+        careful : (id, direction) -> neighbors of an id of which this is unsure.
+        """
+        cdef ListSearch search
+        cdef Buffer out
+        cdef uint32_t types[64]
+        cdef Seen seen
+        cdef uint64_t *frontier = NULL
+        cdef uint64_t count = 1, place, hop
+        cdef int direction
+        if not fill_types(&search, types, codes):
+            return UNSURE
+        memset(&seen, 0, sizeof(Seen))
+        out = Buffer(<Edge *>malloc(1024 * sizeof(Edge)), 0, 1024)
+        frontier = <uint64_t *>malloc(sizeof(uint64_t))
+        found = []
+        try:
+            if out.edges == NULL or frontier == NULL or not seen_add(&seen, start):
+                raise MemoryError
+            frontier[0] = start
+            search.probe = NULL
+            search.counting = False
+            search.out = &out
+            for hop in range(hops):
+                fresh = Fresh()
+                for direction in directions:
+                    self.spread(&search, frontier, count, direction, &seen, fresh, careful)
+                fresh.sort()
+                found.append(fresh.array())
+                free(frontier)
+                frontier = fresh.ids
+                count = fresh.count
+                fresh.ids = NULL
+            return found
+        finally:
+            free(out.edges)
+            free(frontier)
+            seen_free(&seen)
+
+    cdef int spread(
+        self, ListSearch *search, const uint64_t *frontier, uint64_t count, int direction,
+        Seen *seen, Fresh fresh, careful,
+    ) except -1:
+        """Add to `fresh` what the frontier leads to and was not seen; the lock is held by nobody."""
+        cdef uint64_t place = 0, edge
+        cdef Answer answer
+        cdef bint room = True
+        while place < count:
+            with nogil:
+                answer = FOUND
+                while place < count:
+                    search.id = frontier[place]
+                    search.out.count = 0
+                    answer = self.edges(search, direction)
+                    if answer != FOUND:
+                        break
+                    place += 1
+                    for edge in range(search.out.count):
+                        room = reach(seen, fresh, search.out.edges[edge].neighbor)
+                        if not room:
+                            break
+                    if not room:
+                        break
+                    # So that Ctrl-C and other threads get their turn.
+                    if not place & 0xFFFF:
+                        break
+            if not room:
+                raise MemoryError
+            PyErr_CheckSignals()
+            if answer != FOUND:
+                for neighbor in careful(frontier[place], direction):
+                    if not reach(seen, fresh, neighbor):
+                        raise MemoryError
+                place += 1
+        return 0
+
+
+cdef class QuickReader:
+    """The newest view of one process, as long as nobody has published anything since.
+
+    Invariant: `view` was made after the counter of shared.map was `seen`; so while it still is,
+    nothing is newer than the view.
+    """
+
+    cdef Watch watch
+    cdef uint64_t seen
+    cdef QuickView view
+
+    def renew(self, Watch watch not None, bytes seen not None, QuickView view):
+        """Answer from `view` as long as the counter is `seen`; never again, if that is None."""
+        # Kept until all three are set: whatever goes with them may let another thread in here.
+        cdef object old = (self.watch, self.view)
+        if len(seen) != 8:
+            raise ValueError("a counter has eight bytes")
+        self.watch = watch
+        memcpy(&self.seen, <const char *>seen, 8)
+        self.view = view
+
+    def clear(self):
+        """Be unsure of everything."""
+        cdef object old = self.view
+        self.view = None
+
+    cdef QuickView newest(self):
+        cdef Look found
+        if self.view is None:
+            return None
+        found = Look(self.watch.at, 0)
+        if guarded(look, &found) or found.value != self.seen:
+            return None
+        return self.view
+
+    def find(self, name):
+        """Return the id of a node, None if there is none, or UNSURE."""
+        cdef QuickView view = self.newest()
+        if view is None or type(name) is not str:
+            return UNSURE
+        return view.find(<str>name)
+
+    def neighbors(self, node_id, direction):
+        """Return the neighbors of a node as an int64 array, or UNSURE; `direction` is a word."""
+        cdef QuickView view
+        cdef int towards
+        if type(node_id) is not int or node_id < 0 or node_id >= ID_END:
+            return UNSURE
+        if direction == "out":
+            towards = 0
+        elif direction == "in":
+            towards = 1
+        else:
+            return UNSURE
+        view = self.newest()
+        return UNSURE if view is None else view.neighbors(node_id, towards, None)
+
+
+cdef bint fill_types(ListSearch *search, uint32_t *types, codes) except *:
+    """Return whether the kernel takes so many types."""
+    cdef int count = 0
+    search.types = types
+    search.type_count = -1
+    if codes is None:
+        return True
+    if len(codes) > TYPES_MAX:
+        return False
+    for code in codes:
+        types[count] = code
+        count += 1
+    search.type_count = count
+    return True
+
+
+cdef filled(const Buffer *out):
+    """Return the neighbors as an array of their own."""
+    cdef Py_buffer view
+    cdef uint64_t place
+    array = new_array(out.count, INT64)
+    PyObject_GetBuffer(array, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    for place in range(out.count):
+        (<int64_t *>view.buf)[place] = out.edges[place].neighbor
+    PyBuffer_Release(&view)
+    return array

@@ -1,0 +1,58 @@
+"""Resolving a draft: `resolve`, for transactions that only put what they had not put before.
+
+The kernel encodes the operations; what it must know of the newest state is looked up in bulk.
+Whatever is rare is left to the plain way, which also has the words for what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from lithograph.read.fold import find_edge, find_name
+from lithograph.segments.layer import Layers
+
+if TYPE_CHECKING:
+    from lithograph.kernel._memory import Draft
+    from lithograph.kernel._reads import QuickView
+
+EDGE_SIZE = 24
+"""Bytes of an edge in what `Draft.between_old` returns."""
+
+
+class Newest(Protocol):
+    """The newest state, including what the same group commits before."""
+
+    layers: Layers
+    quick: QuickView | None
+    sequence: int
+    next_id: int
+    type_count: int
+
+    @property
+    def type_code(self) -> Callable[[str], int | None]: ...
+
+
+def resolve_draft(draft: Draft, newest: Newest, *, is_newest: bool) -> tuple[bytes, int] | None:
+    """Return the operations of a draft, encoded, and their number; None: resolve its intents.
+
+    is_newest : what the transaction's view said is what is there now.
+    """
+    quick = newest.quick
+    if quick is None:
+        return None
+    names = draft.unresolved(is_newest)
+    ids = np.empty(len(names), np.int64)
+    quick.find_many(names, ids, lambda name: find_name(newest.layers, name, newest.sequence))
+    codes = [newest.type_code(name) for name in draft.type_names()]
+    if not draft.resolve(ids, codes):
+        return None
+    plain, keyed = draft.between_old(codes)
+    if quick.first_known(plain) < len(plain) // EDGE_SIZE:
+        return None
+    for source, code, target, key in keyed:
+        if find_edge(newest.layers, source, (code, target, key), newest.sequence) is not None:
+            return None
+    return draft.encode(newest.next_id, codes, newest.type_count)
