@@ -108,6 +108,7 @@ if guard_install() != 0:
     raise ImportError("SIGBUS cannot be handled here")
 
 include "quick_files.pxi"
+include "name_entry.pxi"
 include "quick_names.pxi"
 include "quick_blocks.pxi"
 include "quick_lists.pxi"

@@ -19,6 +19,7 @@ from lithograph.formats.split_block_filter import (
     WORD_COUNT,
     block_count_for,
 )
+from lithograph.kernel import runs
 from lithograph.segments.spool import Spool
 
 CHUNK_SIZE: Final = 16 * 2**20
@@ -46,6 +47,10 @@ class FilterBuilder:
         """Add a name by its XXH64."""
         self._digests.append(digest.to_bytes(_DIGEST_SIZE, "little"))
 
+    def add_many(self, digests: bytes) -> None:
+        """Add names by their XXH64, eight bytes each, lowest byte first."""
+        self._digests.append(digests)
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the filter, once, in pieces of `chunk_size` bytes and a last one.
 
@@ -62,17 +67,27 @@ class FilterBuilder:
                 self._digests.close()
             for index, share in enumerate(shares):
                 first = index * step
-                words = np.zeros((min(step, block_count - first), WORD_COUNT), np.dtype("<u4"))
-                for digests in _batches(share):
-                    _set_bits(words, digests, _blocks(digests, block_count) - first)
+                yield _chunk(share, first, min(step, block_count - first), block_count)
                 share.close()
-                yield words.tobytes()
         finally:
             for share in shares:
                 share.close()
 
     def close(self) -> None:
         self._digests.close()
+
+
+def _chunk(digests: Spool, first: int, count: int, block_count: int) -> bytes:
+    """Return `count` blocks from number `first` on, with the bits of all digests."""
+    if runs is not None:
+        bits = bytearray(count * FILTER_BLOCK_SIZE)
+        for piece in digests.chunks():
+            runs.set_bits(bits, piece, first, block_count)
+        return bytes(bits)
+    words = np.zeros((count, WORD_COUNT), np.dtype("<u4"))
+    for batch in _batches(digests):
+        _set_bits(words, batch, _blocks(batch, block_count) - first)
+    return words.tobytes()
 
 
 def _batches(spool: Spool) -> Iterator[_Digests]:

