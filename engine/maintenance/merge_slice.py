@@ -16,18 +16,19 @@ from itertools import groupby
 from typing import TypeVar
 
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.segment_shape import SegmentShape
 from lithograph.segments.folding import (
     fold_edge_versions,
     fold_node_versions,
     raw_versions,
     trim_history,
 )
-from lithograph.segments.slice import Mark, Slice, SliceEdge, merged_mark
+from lithograph.segments.list_stream import ListStream
+from lithograph.segments.slice import IncomingEdge, Mark, Slice, SliceEdge, merged_mark
+from lithograph.segments.stored_feeds import merge_edges, merge_incoming
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
 Item = TypeVar("Item")
-
-IncomingEdge = tuple[AdjacentEdge, Mark, bool]
 
 
 class MergeSlice:
@@ -83,31 +84,41 @@ class MergeSlice:
 
     def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
         for source, found in _merged([part.edges() for part in self._inputs]):
-            if len(found) == 1 and not self._floor:
-                edges = found[0][1]
-            else:
-                lists = [edges for _, edges in found]
-                edges = [
-                    edge
-                    for same in _aligned(lists, _adjacent_of)
-                    if (edge := self._edge(source, same)) is not None
-                ]
+            edges = self._edges(source, [edges for _, edges in found])
             if edges:
                 yield source, edges
 
     def incoming(self) -> Iterator[tuple[int, list[IncomingEdge]]]:
         for target, found in _merged([part.incoming() for part in self._inputs]):
-            if len(found) == 1 and not self._floor:
-                edges = found[0][1]
-            else:
-                lists = [edges for _, edges in found]
-                edges = [
-                    edge
-                    for same in _aligned(lists, _adjacent_in)
-                    if (edge := self._incoming_edge(target, same)) is not None
-                ]
+            edges = self._incoming(target, [edges for _, edges in found])
             if edges:
                 yield target, edges
+
+    def edge_stream(self, shape: SegmentShape) -> ListStream[SliceEdge] | None:
+        return None if self._floor else merge_edges(self._inputs, shape, self._edges)
+
+    def incoming_stream(self, shape: SegmentShape) -> ListStream[IncomingEdge] | None:
+        return None if self._floor else merge_incoming(self._inputs, shape, self._incoming)
+
+    def _edges(self, source: int, lists: list[list[SliceEdge]]) -> list[SliceEdge]:
+        """Return what is left of the edges that leave a node."""
+        if len(lists) == 1 and not self._floor:
+            return lists[0]
+        return [
+            edge
+            for same in _aligned(lists, _adjacent_of)
+            if (edge := self._edge(source, same)) is not None
+        ]
+
+    def _incoming(self, target: int, lists: list[list[IncomingEdge]]) -> list[IncomingEdge]:
+        """Return what is left of the edges that enter a node."""
+        if len(lists) == 1 and not self._floor:
+            return lists[0]
+        return [
+            edge
+            for same in _aligned(lists, _adjacent_in)
+            if (edge := self._incoming_edge(target, same)) is not None
+        ]
 
     def _edge(self, source: int, found: Sequence[SliceEdge]) -> SliceEdge | None:
         adjacent = found[0].adjacent

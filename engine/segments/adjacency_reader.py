@@ -93,6 +93,10 @@ class AdjacencyReader:
         found = table.find(node_id)
         return FoundList(*found, self._shape) if found is not None else None
 
+    def list_at(self, block: Block, place: int) -> FoundList:
+        """Return the list at a place of a block, where one is."""
+        return FoundList(block, place, self._shape)
+
     def may_hold(self, node_id: int) -> bool:
         """Return False if a node certainly has no list. Cost: 32 bytes of a filter, or nothing."""
         dense = self.dense

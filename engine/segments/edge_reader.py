@@ -63,6 +63,12 @@ class EdgeReader(TableReader):
         found = self._block(index, span)
         return found if isinstance(found, Block) else None
 
+    def unpacked(self, index: int) -> bytes:
+        """Return the body of a block, as it was before it was compressed."""
+        _, start, end = self.row(index)
+        body = self.body(start, end)
+        return body.read(0, body.size)
+
     def _parts(self, start: int, count: int) -> Iterator[tuple[int, int, int]]:
         """Yield the blocks that hold the positions: index, first place, place behind the last."""
         end = start + count

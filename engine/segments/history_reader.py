@@ -92,7 +92,15 @@ class HistoryReader:
     ) -> list[tuple[AdjacentEdge, list[EdgeVersion]]]:
         """Return the edges that leave a node, ascending, each with its versions, oldest first."""
         found = self.lists[Direction.OUT].find(source)
-        return self._with_versions(found, found.position(), span) if found is not None else []
+        return self.with_versions(found, found.position(), span) if found is not None else []
+
+    def with_versions(
+        self, found: FoundList, position: int, span: CommitSpan
+    ) -> list[tuple[AdjacentEdge, list[EdgeVersion]]]:
+        """Return a list with the versions that begin at a position."""
+        edges = found.decode().edges
+        versions = self.edge_table.lists(position, len(edges), span)
+        return list(zip(edges, versions, strict=True))
 
     def edge_versions(
         self, source: int, adjacent: AdjacentEdge, span: CommitSpan
@@ -115,7 +123,7 @@ class HistoryReader:
         """Yield every source, ascending, with its edges as `edges_of` returns them."""
         position = 0
         for source, found in self.lists[Direction.OUT].lists():
-            edges = self._with_versions(found, position, span)
+            edges = self.with_versions(found, position, span)
             position += len(edges)
             yield source, edges
 
@@ -123,10 +131,3 @@ class HistoryReader:
         """Yield every target, ascending, with the edges that may have versions here."""
         for target, found in self.lists[Direction.IN].lists():
             yield target, found.decode().edges
-
-    def _with_versions(
-        self, found: FoundList, position: int, span: CommitSpan
-    ) -> list[tuple[AdjacentEdge, list[EdgeVersion]]]:
-        edges = found.decode().edges
-        versions = self.edge_table.lists(position, len(edges), span)
-        return list(zip(edges, versions, strict=True))

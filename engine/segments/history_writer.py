@@ -12,12 +12,13 @@ from lithograph.formats.segment_footer import HistoryFooter
 from lithograph.formats.segment_shape import SegmentShape
 from lithograph.formats.table_directory import SPARSE_OUT_ROW
 from lithograph.formats.version_record import NODE_VERSIONS
+from lithograph.segments.built_table import sparse_table
 from lithograph.segments.edge_writer import EdgeWriter
 from lithograph.segments.section_writer import SectionWriter
 from lithograph.segments.slice import Slice
 from lithograph.segments.split_writer import finish_sparse
 from lithograph.segments.spool import Spool
-from lithograph.segments.table_writer import Packing, SparseWriter
+from lithograph.segments.table_writer import Packing
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
 
@@ -43,9 +44,9 @@ class HistoryWriter:
         self._slice = slice_
         self._shape = shape
         self._edge_blocks = Spool(files)
-        self._nodes = SparseWriter(files, out, shape.nodes, packing)
-        self._outgoing = SparseWriter(files, out, shape.lists, None, SPARSE_OUT_ROW)
-        self._incoming = SparseWriter(files, out, shape.lists)
+        self._nodes = sparse_table(files, out, shape.nodes, packing)
+        self._outgoing = sparse_table(files, out, shape.lists, None, SPARSE_OUT_ROW)
+        self._incoming = sparse_table(files, out, shape.lists)
         self._edges = EdgeWriter(
             files, self._edge_blocks, shape.positions, packing, slice_.first_sequence
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from lithograph.errors import ChecksumError, CorruptionError, TruncatedError
@@ -107,6 +108,14 @@ class SealedFile:
 
         Cost: O(size), and one checksum per block touched for the first time.
         """
+        self.check(offset, size)
+        return self._map.read(offset, size)
+
+    def check(self, offset: int, size: int) -> None:
+        """Check what was not checked yet of the blocks that bytes of the data region stand in.
+
+        Raises as `read`; costs as much.
+        """
         end = offset + size
         if not 0 <= offset <= end <= self.data_size:
             raise CorruptionError(
@@ -117,7 +126,12 @@ class SealedFile:
         for index in range(offset // BLOCK_SIZE, -(-end // BLOCK_SIZE)):
             if not self._checked[index >> 3] >> (index & 7) & 1:
                 self._check_block(index)
-        return self._map.read(offset, size)
+
+    def check_ahead(self, offset: int, size: int) -> None:
+        """Check what `check` would, up to the end of the data region or the first damage: whoever
+        needs what is damaged will say so."""
+        with contextlib.suppress(CorruptionError):
+            self.check(offset, max(0, min(size, self.data_size - offset)))
 
     def view(self) -> tuple[memoryview, bytearray, int] | None:
         """Return the map, the bits of its checked blocks, and the size of the data region, for the

@@ -8,11 +8,15 @@ slice itself overwrote (`folding`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from lithograph.formats.adjacency_group import Mark as Mark
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.segment_shape import SegmentShape
 from lithograph.segments.version import EdgeVersion, NodeVersion
+
+if TYPE_CHECKING:
+    from lithograph.segments.list_stream import ListStream
 
 
 class SliceEdge(NamedTuple):
@@ -25,6 +29,10 @@ class SliceEdge(NamedTuple):
     mark: Mark
     version: EdgeVersion | None
     history: list[EdgeVersion]
+
+
+IncomingEdge = tuple[AdjacentEdge, Mark, bool]
+"""One edge as its target sees it, and whether it has history."""
 
 
 class Slice(Protocol):
@@ -63,9 +71,23 @@ class Slice(Protocol):
     def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
         """Yield (source, its edges ascending); lists are not empty."""
 
-    def incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, bool]]]]:
+    def incoming(self) -> Iterator[tuple[int, list[IncomingEdge]]]:
         """Yield (target, its edges ascending): the same edges with the same marks, and whether
         the edge has history. Lists are not empty."""
+
+
+@runtime_checkable
+class StreamedSlice(Slice, Protocol):
+    """A slice of which the kernel can put the edges into tables itself.
+
+    Each of the two may be None: then `edges`, or `incoming`, is the way. They are used once.
+    """
+
+    def edge_stream(self, shape: SegmentShape) -> ListStream[SliceEdge] | None:
+        """Return what `edges` yields; `shape` is that of the segment to write."""
+
+    def incoming_stream(self, shape: SegmentShape) -> ListStream[IncomingEdge] | None:
+        """Return what `incoming` yields."""
 
 
 def merged_mark(*, older_may_hold: bool, alive: bool, born_here: bool) -> Mark:

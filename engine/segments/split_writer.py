@@ -5,8 +5,9 @@ from __future__ import annotations
 from lithograph.files import Files
 from lithograph.formats.layout import Layout
 from lithograph.formats.table_directory import DENSE_ROW, SPARSE_ROW
+from lithograph.segments.built_table import SparseTarget, dense_table, sparse_table
 from lithograph.segments.section_writer import SectionWriter
-from lithograph.segments.table_writer import DenseWriter, Packing, SparseWriter
+from lithograph.segments.table_writer import Packing
 
 
 class SplitWriter:
@@ -30,8 +31,8 @@ class SplitWriter:
         sparse_row: Layout = SPARSE_ROW,
         dense_row: Layout = DENSE_ROW,
     ) -> None:
-        self.sparse = SparseWriter(files, out, block_count, packing, sparse_row)
-        self.dense = DenseWriter(files, out, block_count, first_id, packing, dense_row)
+        self.sparse = sparse_table(files, out, block_count, packing, sparse_row)
+        self.dense = dense_table(files, out, block_count, first_id, packing, dense_row)
         self.sparse_position = 0
         self._out = out
         self._what = what
@@ -44,14 +45,21 @@ class SplitWriter:
         if node_id < self._first_id:
             self.sparse.add(node_id, record, flags, position)
             return
-        if not self._in_dense:
-            self._begin_dense(position)
+        self.begin_dense(position)
         self.dense.add(node_id, record, flags, position)
+
+    def begin_dense(self, position: int) -> None:
+        """Finish the sparse table, if that was not done: all ids below are there."""
+        if self._in_dense:
+            return
+        self._in_dense = True
+        self.sparse_position = position
+        finish_sparse(self._out, f"sparse_{self._what}", self.sparse)
+        self._out.begin(f"dense_{self._what}")
 
     def finish(self, end_id: int, position: int = 0) -> None:
         """Write what is left of both tables; `end_id` is the end of the ids born here."""
-        if not self._in_dense:
-            self._begin_dense(position)
+        self.begin_dense(position)
         self.dense.finish(end_id, position)
         self._out.write(f"dense_{self._what}_directory", self.dense.directory())
         self.close()
@@ -60,14 +68,8 @@ class SplitWriter:
         self.sparse.close()
         self.dense.close()
 
-    def _begin_dense(self, position: int) -> None:
-        self._in_dense = True
-        self.sparse_position = position
-        finish_sparse(self._out, f"sparse_{self._what}", self.sparse)
-        self._out.begin(f"dense_{self._what}")
 
-
-def finish_sparse(out: SectionWriter, name: str, table: SparseWriter) -> None:
+def finish_sparse(out: SectionWriter, name: str, table: SparseTarget) -> None:
     """Write what is left of a sparse table: its last block, its directory, its filter."""
     table.finish()
     out.write(f"{name}_directory", table.directory())

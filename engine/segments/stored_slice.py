@@ -11,9 +11,11 @@ from typing import TypeVar
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.segments.folding import raw_versions
 from lithograph.segments.history_reader import HistoryReader
+from lithograph.segments.layer import Direction
 from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.slice import Mark, SliceEdge
-from lithograph.segments.version import NodeVersion
+from lithograph.segments.stored_feed import Located, StoredFeed, history_feed, segment_feed
+from lithograph.segments.version import EdgeVersion, NodeVersion
 
 Left = TypeVar("Left")
 Right = TypeVar("Right")
@@ -55,33 +57,53 @@ class StoredSlice:
         history = self._history
         if history is None:
             for source, stored in self._segment.all_edges():
-                yield source, [SliceEdge(adjacent, mark, end, []) for adjacent, mark, end in stored]
+                yield source, _joined(stored, None)
             return
         span = self._segment.span
         both = _zipped(self._segment.all_edges(), history.all_edges(span))
         for source, ends, old in both:
-            kept = dict(old or ())
-            edges = [
-                SliceEdge(adjacent, mark, end, kept.pop(adjacent, []))
-                for adjacent, mark, end in ends or ()
-            ]
-            edges += [SliceEdge(adjacent, Mark.GONE, None, raw) for adjacent, raw in kept.items()]
-            edges.sort(key=_adjacent)
-            yield source, edges
+            yield source, _joined(ends, old)
 
     def incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, bool]]]]:
         history = self._history
         if history is None:
             for target, marked in self._segment.all_incoming():
-                yield target, [(adjacent, mark, False) for adjacent, mark in marked]
+                yield target, _joined_incoming(marked, None)
             return
         for target, stored, old in _zipped(self._segment.all_incoming(), history.all_incoming()):
-            kept = set(old or ())
-            edges = [(adjacent, mark, adjacent in kept) for adjacent, mark in stored or ()]
-            kept.difference_update([adjacent for adjacent, _, _ in edges])
-            edges += [(adjacent, Mark.GONE, True) for adjacent in kept]
-            edges.sort()
-            yield target, edges
+            yield target, _joined_incoming(stored, old)
+
+    def feeds(self, direction: Direction) -> tuple[StoredFeed, StoredFeed | None] | None:
+        """Return the lists of the segment and of its history as the kernel walks over them; no
+        history has none. None where the kernel cannot."""
+        shape = self._segment.shape
+        segment = segment_feed(self._segment, direction)
+        if segment is None or self._history is None:
+            return None if segment is None else (segment, None)
+        sizes = (shape.lists, shape.group_edges, shape.positions)
+        history = history_feed(self._history, sizes, direction)
+        return None if history is None else (segment, history)
+
+    def edges_at(self, segment: Located | None, history: Located | None) -> list[SliceEdge]:
+        """Return the edges that leave a node, of which the files have these lists."""
+        ends = old = None
+        if segment is not None:
+            ends = self._segment.with_versions(*segment)
+        if history is not None:
+            assert self._history is not None
+            old = self._history.with_versions(*history, self._segment.span)
+        return _joined(ends, old)
+
+    def incoming_at(
+        self, segment: Located | None, history: Located | None
+    ) -> list[tuple[AdjacentEdge, Mark, bool]]:
+        """Return the edges that enter a node, of which the files have these lists."""
+        stored = old = None
+        if segment is not None:
+            stored = list(zip(*segment.found.decode(), strict=True))
+        if history is not None:
+            old = history.found.decode().edges
+        return _joined_incoming(stored, old)
 
     def newest_edge(self, source: int, adjacent: AdjacentEdge) -> int:
         """Return the sequence of an edge's newest version here, 0 if there is none."""
@@ -113,6 +135,34 @@ class StoredSlice:
             for edge in edges:
                 for version in raw_versions(edge.version, edge.history):
                     yield source, edge.adjacent, version.sequence
+
+
+def _joined(
+    ends: list[tuple[AdjacentEdge, Mark, EdgeVersion]] | None,
+    old: list[tuple[AdjacentEdge, list[EdgeVersion]]] | None,
+) -> list[SliceEdge]:
+    """Return the edges of a node: end states in the segment, versions in the history."""
+    kept = dict(old or ())
+    edges = [
+        SliceEdge(adjacent, mark, end, kept.pop(adjacent, [])) for adjacent, mark, end in ends or ()
+    ]
+    if kept:
+        edges += [SliceEdge(adjacent, Mark.GONE, None, raw) for adjacent, raw in kept.items()]
+        edges.sort(key=_adjacent)
+    return edges
+
+
+def _joined_incoming(
+    stored: list[tuple[AdjacentEdge, Mark]] | None, old: list[AdjacentEdge] | None
+) -> list[tuple[AdjacentEdge, Mark, bool]]:
+    """Return the edges that enter a node, and whether each of them has history."""
+    kept = set(old or ())
+    edges = [(adjacent, mark, adjacent in kept) for adjacent, mark in stored or ()]
+    kept.difference_update([adjacent for adjacent, _, _ in edges])
+    if kept:
+        edges += [(adjacent, Mark.GONE, True) for adjacent in kept]
+        edges.sort()
+    return edges
 
 
 def _zipped(
