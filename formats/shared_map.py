@@ -7,8 +7,7 @@ left it has nothing to do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import xxhash
 
@@ -44,8 +43,7 @@ assert SHARED_MAP_SIZE == 384
 FLAG_SWITCH_WAL: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class SharedState:
+class SharedState(NamedTuple):
     """What is published: readers serve exactly this."""
 
     counter: int
@@ -67,21 +65,7 @@ class SharedState:
 
     def encode(self) -> bytes:
         """Return the 128 bytes of the slot."""
-        checked = SLOT.pack(
-            self.counter,
-            self.session,
-            self.generation,
-            self.wal_number,
-            self.wal_end,
-            self.wal_synced,
-            self.chain,
-            self.last_sequence,
-            self.last_commit_time,
-            self.flags,
-            self.next_file_number,
-            b"",
-            0,
-        )[:-8]
+        checked = SLOT.pack(*self, b"", 0)[:-8]
         return checked + xxhash.xxh64_digest(checked)[::-1]
 
     @classmethod

@@ -35,6 +35,24 @@ ALIGNMENT: Final = 8
 assert RECORD_SIZE_MIN == 56  # On disk; SPEC.md, section 6.2.
 
 
+def encode_record(
+    chain: int,
+    epoch: int,
+    sequence: int,
+    synced_upto: int,
+    commit_time: int,
+    operation_count: int,
+    payload: bytes,
+) -> bytes:
+    """Return a record as it is appended, a multiple of eight bytes; `WalRecord` has the fields."""
+    size = len(payload)
+    assert 0 < sequence < SEQUENCE_END
+    assert size < 2**32
+    head = RECORD.pack(0, chain, epoch, sequence, synced_upto, commit_time, size, operation_count)
+    checked = b"".join((head[8:], payload, bytes(-size % ALIGNMENT)))
+    return xxhash.xxh64_digest(checked)[::-1] + checked
+
+
 @dataclass(frozen=True, slots=True)
 class WalRecord:
     """One commit as logged: its head; the operations stay in the payload until asked for."""
@@ -64,24 +82,15 @@ class WalRecord:
 
     def encode(self) -> bytes:
         """Return the record as it is appended, a multiple of eight bytes."""
-        size = len(self.payload)
-        assert 0 < self.sequence < SEQUENCE_END
-        assert size < 2**32
-        checked = (
-            RECORD.pack(
-                0,
-                self.chain,
-                self.epoch,
-                self.sequence,
-                self.synced_upto,
-                self.commit_time,
-                size,
-                self.operation_count,
-            )[8:]
-            + self.payload
-            + bytes(-size % ALIGNMENT)
+        return encode_record(
+            self.chain,
+            self.epoch,
+            self.sequence,
+            self.synced_upto,
+            self.commit_time,
+            self.operation_count,
+            self.payload,
         )
-        return xxhash.xxh64_digest(checked)[::-1] + checked
 
     @classmethod
     def decode(cls, data: Buffer, offset: int = 0) -> tuple[WalRecord, int, int]:

@@ -7,7 +7,6 @@ an error, not the interpreter.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from lithograph.errors import CorruptionError
@@ -55,7 +54,7 @@ class SharedMapFile:
         size = file.size()
         old = file.read_at(COUNTER_OFFSET, COUNTER_SIZE)
         # A reader that is not attached watches the counter: it must not come out as it was.
-        state = replace(state, counter=(int.from_bytes(old, "little") + 1) % 2**63)
+        state = state._replace(counter=(int.from_bytes(old, "little") + 1) % 2**63)
         image = bytearray(SHARED_MAP_SIZE)
         header = FileHeader(FileKind.SHARED_MAP, store_uuid).encode()
         image[: len(header)] = header
@@ -112,9 +111,8 @@ class SharedMapFile:
         """
         # The counter of the file, not of `state`: after a write that failed, only the file knows
         # which slot is in force, and that one is never written to.
-        seen = self._file.read_at(COUNTER_OFFSET, COUNTER_SIZE)
-        counter = int.from_bytes(seen, "little") + 1
-        state = replace(state, counter=counter % 2**63)
+        counter = int.from_bytes(self.counter(), "little") + 1
+        state = state._replace(counter=counter % 2**63)
         self._file.write_at(state.offset, state.encode())
         self._file.write_at(COUNTER_OFFSET, _counter(state))
         return state

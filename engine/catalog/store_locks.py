@@ -24,6 +24,24 @@ from lithograph.formats.file_names import (
 )
 
 
+class HeldLock:
+    """A lock to be held in a `with`, exclusively; a class, for that is quicker than a generator."""
+
+    def __init__(self, lock: Lock, timeout_s: float) -> None:
+        self._lock = lock
+        self._timeout_s = timeout_s
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.acquire(exclusive=True, timeout_s=self._timeout_s)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class StoreLocks:
     """One process's hold on the locks of a store."""
 
@@ -34,15 +52,11 @@ class StoreLocks:
         self.flush: Lock = files.lock(LOCK_FLUSH, pid)
         self.compact: Lock = files.lock(LOCK_COMPACT, pid)
         self.timeout_s = timeout_s
+        self._held_commit = HeldLock(self._commit, timeout_s)
 
-    @contextmanager
-    def commit(self) -> Iterator[None]:
+    def commit(self) -> HeldLock:
         """Hold the commit lock; LockedError if another process does for too long."""
-        try:
-            self._commit.acquire(exclusive=True, timeout_s=self.timeout_s)
-            yield
-        finally:
-            self._commit.release()
+        return self._held_commit
 
     @contextmanager
     def publish(self, timeout_s: float | None = None) -> Iterator[None]:

@@ -209,14 +209,13 @@ class OsFiles:
         """Return a descriptor of a lock file; OSError passes. It is made only where it may be."""
         return self._open_fd(name, _WRITE | os.O_CREAT if writable else _READ)
 
-    def identity_of(self, name: str) -> tuple[int, int] | None:
-        """Return what names the file now at `name`, or None if there is none."""
+    def look_at(self, name: str) -> os.stat_result | None:
+        """Return what the system says of the file now at `name`, or None if there is none."""
         try:
             directory, leaf = self._locate(name)
-            found = os.stat(leaf, dir_fd=directory.fd, follow_symlinks=False)
+            return os.stat(leaf, dir_fd=directory.fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
-        return found.st_dev, found.st_ino
 
     def _file(self, name: str, flags: int) -> File:
         try:

@@ -32,8 +32,8 @@ class LockDirectory(Protocol):
     def open_for_lock(self, name: str, *, writable: bool) -> int:
         """Return a descriptor of a lock file; OSError passes."""
 
-    def identity_of(self, name: str) -> tuple[int, int] | None:
-        """Return what names the file now at `name`, or None if there is none."""
+    def look_at(self, name: str) -> os.stat_result | None:
+        """Return what the system says of the file now at `name`, or None if there is none."""
 
     def forget(self, thing: OsLock) -> None:
         """Take the lock off the list of what is open."""
@@ -49,6 +49,9 @@ class OsLock:
         self._pid = b"" if pid is None else f"{pid}\n".encode()
         self._fd = -1
         self._writable = False
+        # What the open file is, and when it was changed last when it held this process's number.
+        self._identity = (0, 0)
+        self._noted_at = -1
         self._waiter: LockWaiter | None = None
 
     def try_acquire(self, *, exclusive: bool) -> bool:
@@ -59,9 +62,13 @@ class OsLock:
                     fcntl.flock(self._fd, _flags(exclusive) | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return False
-                if self._is_current():
-                    self._note_holder(exclusive)
+                found = self._files.look_at(self._name)
+                if found is not None and (found.st_dev, found.st_ino) == self._identity:
+                    if exclusive and found.st_mtime_ns != self._noted_at:
+                        self._note_holder()
                     return True
+                # Another file stands there by now: this one means nothing.
+                self._drop()
         except OSError as error:
             self._drop()
             raise failed("lock", self._path, error) from error
@@ -113,14 +120,12 @@ class OsLock:
             if error.errno not in _READ_ONLY_ERRORS:
                 raise
             self._fd = self._files.open_for_lock(self._name, writable=False)
+        self._identify()
 
-    def _is_current(self) -> bool:
-        """Return whether the locked file still stands at its path; if not, give it back."""
+    def _identify(self) -> None:
         held = os.fstat(self._fd)
-        if (held.st_dev, held.st_ino) == self._files.identity_of(self._name):
-            return True
-        self._drop()
-        return False
+        self._identity = (held.st_dev, held.st_ino)
+        self._noted_at = -1
 
     def _drop(self) -> None:
         fd, self._fd = self._fd, -1
@@ -142,25 +147,28 @@ class OsLock:
         if fd >= 0:
             self._drop()
             self._fd, self._waiter = fd, None
+            self._identify()
         return fd >= 0
 
-    def _note_holder(self, exclusive: bool) -> None:
+    def _note_holder(self) -> None:
         """Leave this process's number in the file, for the error message of whoever waits."""
-        if not (exclusive and self._pid and self._writable):
+        if not (self._pid and self._writable):
             return
-        if os.pread(self._fd, 32, 0) != self._pid:
-            # Only a message hangs on it: a full disk must not keep anybody from locking.
-            with contextlib.suppress(OSError):
+        # Only a message hangs on it: a full disk must not keep anybody from locking.
+        with contextlib.suppress(OSError):
+            if os.pread(self._fd, 32, 0) != self._pid:
                 os.ftruncate(self._fd, 0)
                 os.pwrite(self._fd, self._pid, 0)
+            # As long as nobody changes the file, it need not be read again.
+            self._noted_at = os.fstat(self._fd).st_mtime_ns
 
     def _holder(self) -> int | None:
         """Return the pid of a process that holds the lock, as the system or the file tells."""
-        found = self._files.identity_of(self._name)
+        found = self._files.look_at(self._name)
         with contextlib.suppress(OSError):
             for line in Path("/proc/locks").read_text().splitlines():
                 match = _PROC_LOCK.search(line)
-                if match and found and int(match[2]) == found[1] and int(match[1]) > 0:
+                if match and found and int(match[2]) == found.st_ino and int(match[1]) > 0:
                     return int(match[1])
         with contextlib.suppress(OSError, ValueError):
             self._ensure_open()

@@ -14,8 +14,9 @@ from lithograph.formats.moment import encode_moment
 from lithograph.graph import registry
 from lithograph.graph.engine import Engine
 from lithograph.graph.stats import Stats, collect_stats
-from lithograph.kernel import UNSURE
+from lithograph.kernel import UNSURE, memory
 from lithograph.maintenance.verify import Finding, verify_store
+from lithograph.transaction.committer import CommitRequest, too_large
 from lithograph.transaction.transaction import UNSET, Transaction, Unset
 from lithograph.view.past import commit_as_of
 from lithograph.view.reads import IdArray, Reads, Types
@@ -157,15 +158,23 @@ class Graph(Reads):
         created_at: datetime | Unset | None = UNSET,
     ) -> None:
         """Create the node, or replace exactly the arguments passed; see `Transaction.put_node`."""
-        self._alone(
-            lambda tx: tx.put_node(
-                name,
-                type=type,
-                observations=observations,
-                properties=properties,
-                created_at=created_at,
+        if memory is None:
+            self._alone(
+                lambda tx: tx.put_node(
+                    name,
+                    type=type,
+                    observations=observations,
+                    properties=properties,
+                    created_at=created_at,
+                )
             )
-        )
+            return
+        # A blind put reads nothing: no view, no transaction around it.
+        self._check_writable()
+        engine = self._engine
+        draft = memory.Draft(UNSET, None, engine.options.tuning.transaction_bytes_max, too_large)
+        draft.put_node(name, type, observations, properties, created_at)
+        engine.committer.commit(CommitRequest.of_draft(draft))
 
     def add_observations(
         self, name: str, observations: Iterable[str], unique: bool = False

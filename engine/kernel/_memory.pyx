@@ -11,12 +11,14 @@ from cpython.datetime cimport (
     PyDateTime_DATE_GET_MINUTE, PyDateTime_DATE_GET_SECOND, PyDateTime_GET_DAY,
     PyDateTime_GET_MONTH, PyDateTime_GET_YEAR, import_datetime,
 )
-from cpython.pycapsule cimport PyCapsule_New
+from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from datetime import UTC
+from operator import itemgetter
 
 from lithograph.errors import CorruptionError, InvalidArgumentError, NodeNotFoundError
 from lithograph.formats.cursor import Cursor
@@ -31,4 +33,7 @@ import_datetime()
 include "memtable.pxi"
 include "commits.pxi"
 include "memtable_core.pxi"
+include "memtable_names.pxi"
+include "version_records.pxi"
+include "memtable_lists.pxi"
 include "draft.pxi"

@@ -6,9 +6,9 @@ loops do not do themselves they hand back, entry by entry, and the plain way doe
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy, memset
 
 cdef extern from "Python.h":
     object PyBytes_FromStringAndSize(const char *data, Py_ssize_t size)
@@ -35,6 +35,16 @@ cdef extern from "guard.h":
     int guard_install() noexcept nogil
     int guarded(void (*work)(void *) noexcept nogil, void *what) noexcept nogil
 
+cdef extern from "packed.h":
+    size_t packed_room(size_t count) noexcept nogil
+    void put_packed(Growing *out, const uint64_t *values, size_t count) noexcept nogil
+    const uint8_t *read_packed(
+        const uint8_t *at, const uint8_t *end, size_t count, uint64_t value_max, uint64_t *values
+    ) noexcept nogil
+
+cdef extern from "property_map.h":
+    bint is_property_map(const uint8_t *at, size_t size) noexcept nogil
+
 cdef extern from "utf8.h":
     bint is_utf8(const uint8_t *at, size_t size) noexcept nogil
 
@@ -60,19 +70,28 @@ cdef extern from "list_source.h":
 cdef enum:
     BLOCK_SIZE = 4096
     VARINT_ROOM = 10
+    OUT_OF_LINE = 1
+    TEXT_SIZE_MAX = 65535
     PURE = 1
     INDEXED = 2
 
 cdef uint64_t ID_END = <uint64_t>1 << 48
 cdef uint64_t TYPE_CODE_END = <uint64_t>1 << 32
+cdef uint64_t U64_MAX = ~<uint64_t>0
 
 if guard_install() != 0:
     raise ImportError("SIGBUS cannot be handled here")
 
+from lithograph.kernel._reads import UNSURE
+
 include "quick_files.pxi"
 include "quick_blocks.pxi"
+include "block_columns.pxi"
 include "block_builder.pxi"
 include "edge_blocks.pxi"
 include "stored_lists.pxi"
 include "list_encoder.pxi"
 include "list_merge.pxi"
+include "joined_columns.pxi"
+include "stored_versions.pxi"
+include "record_merge.pxi"

@@ -59,7 +59,10 @@ cdef struct Building:
     #   size << 2 | flags, 0 where a dense table has no record.   records : their bytes.
     # next_id : the lowest that may come.   position : out-edges before the block's first record.
     # digests : of the ids of a sparse table, for its filter.
+    # columned : blocks are also taken apart by columns, into `kept`.
     BlocksOut out
+    KeptColumns kept
+    bint columned
     Growing body, records, digests
     uint64_t ids[BLOCK_COUNT_MAX]
     uint64_t heads[BLOCK_COUNT_MAX]
@@ -70,6 +73,21 @@ cdef bint building_full(const Building *table) noexcept nogil:
     return (
         table.out.blocks.size + table.out.rows.size + table.digests.size >= WAITING_MAX
     )
+
+
+cdef bint keep_columns(Building *table) noexcept nogil:
+    """Take the block on its way apart by columns; False where there is no memory."""
+    cdef Records block
+    cdef const uint8_t *at = table.records.data
+    cdef uint64_t place, size
+    block.count = table.count
+    block.sparse = table.out.sparse
+    for place in range(table.count):
+        size = table.heads[place] >> 2
+        block.records[place] = Record(at, size, table.heads[place] & 3)
+        block.ids[place] = table.ids[place]
+        at += size
+    return keep(&table.kept, &block)
 
 
 cdef bint end_block(Building *table) noexcept nogil:
@@ -94,6 +112,8 @@ cdef bint end_block(Building *table) noexcept nogil:
             put_varint(body, table.heads[place])
     put_bytes(body, table.records.data, table.records.size)
     if not put_block(&table.out, body, table.ids[0], table.position):
+        return False
+    if table.columned and not keep_columns(table):
         return False
     table.count = 0
     table.records.size = 0
@@ -172,6 +192,7 @@ cdef class BlockBuilder:
     Attributes
     ----------
     size : bytes of the section so far.   record_count : records so far.
+    next_id : the lowest that may come.
     waiting_size : bytes that can be taken.
     """
 
@@ -185,10 +206,13 @@ cdef class BlockBuilder:
         bint enveloped=False,
         bint framed=False,
         bint positioned=False,
+        versions=None,
     ):
         """block_count : records in a block.   first_id : of a dense table; None makes a sparse one.
 
         enveloped, framed : as in `BlocksOut`.   positioned : rows say which out-edges are before.
+        versions : blocks are also taken apart by columns, as versions of nodes or as byte strings;
+            None: they are not.
         """
         if not 1 <= block_count <= BLOCK_COUNT_MAX:
             raise ValueError(f"blocks of {block_count} records")
@@ -197,6 +221,8 @@ cdef class BlockBuilder:
         self.building.out.framed = framed
         self.building.out.positioned = positioned
         self.building.out.sparse = first_id is None
+        self.building.columned = versions is not None
+        self.building.kept.versions = bool(versions)
         if first_id is not None:
             self.building.next_id = first_id
 
@@ -206,6 +232,7 @@ cdef class BlockBuilder:
         growing_free(&self.building.body)
         growing_free(&self.building.records)
         growing_free(&self.building.digests)
+        kept_free(&self.building.kept)
 
     @property
     def size(self):
@@ -214,6 +241,10 @@ cdef class BlockBuilder:
     @property
     def record_count(self):
         return self.building.record_count
+
+    @property
+    def next_id(self):
+        return self.building.next_id
 
     @property
     def waiting_size(self):
@@ -256,3 +287,8 @@ cdef class BlockBuilder:
             take_bytes(&self.building.out.rows),
             take_bytes(&self.building.digests),
         )
+
+    def take_columns(self):
+        """Return the columns and texts of all blocks that have gathered, and the sizes of both for
+        each, u64; the highest integers for a block without columns. Of tables with `versions`."""
+        return take_bytes(&self.building.kept.data), take_bytes(&self.building.kept.sizes)

@@ -28,15 +28,16 @@ cdef struct DraftEdge:
     uint32_t source, target
     int32_t type
     uint16_t flags
+    bint is_there  # as it shall be: nothing is to be done
     uint32_t key_size, fields_size
     size_t key, fields
 
 
 cdef class Draft:
-    """The puts of one transaction, each of a name or an edge that it puts for the first time.
+    """The puts of one transaction, folded: one of each node and edge.
 
-    Everything else is declined, and what was taken until then handed back by `nodes` and `edges`:
-    the plain way, `transaction.intents`, goes on with it.
+    What is declined is for the plain way, `transaction.intents`, to which `nodes` and `edges` hand
+    back what was taken until then.
 
     Attributes
     ----------
@@ -83,7 +84,7 @@ cdef class Draft:
     # Taking ------------------------------------------------------------------------------------
 
     def put_node(self, name, type, observations, properties, created_at):
-        """Take a put; return False where the name was put before. Raises as the plain way does."""
+        """Take a put. Raises as the plain way does."""
         cdef DraftNode node
         cdef int64_t place
         cdef uint64_t size
@@ -107,25 +108,26 @@ cdef class Draft:
                 node.type = self.type_place(type)
             self.check_size(size)
             place = self.name_place(<str>name)
-            if self.names[place].node >= 0:
-                self.fields.size = before
-                return False
             node.name = place
-            self.add_node(&node)
+            if self.names[place].node >= 0:
+                change_node(&self.nodes_[self.names[place].node], &node)
+            else:
+                self.add_node(&node)
         except BaseException:
             self.fields.size = before
             raise
         self.size_min += size
-        return True
 
     def put_edge(
         self, source, type, target, key, properties, valid_from, valid_to, created_at,
         bint create_missing,
     ):
-        """Take a put; return False where the edge was put before. Raises as the plain way does."""
+        """Take a put; return False for one that changes what was put before. Raises as the plain way
+        does."""
         cdef DraftEdge edge
         cdef int64_t from_place, to_place
         cdef uint64_t size, properties_size = 0
+        cdef bint is_known
         cdef int64_t created = NO_MOMENT, since = NO_MOMENT, until = NO_MOMENT
         cdef size_t before = self.fields.size
         check_simple(source, "source", True)
@@ -166,13 +168,15 @@ cdef class Draft:
             edge.type = self.type_place(type)
             if len(<str>key):
                 self.add_key(&edge, <str>key)
-            if self.find_edge(&edge) >= 0:
+            is_known = self.find_edge(&edge) >= 0
+            if is_known and edge.flags:
                 self.fields.size = before
                 return False
             if create_missing:
                 self.put_missing(from_place)
                 self.put_missing(to_place)
-            self.add_edge(&edge)
+            if not is_known:
+                self.add_edge(&edge)
         except BaseException:
             self.fields.size = before
             raise
@@ -543,8 +547,8 @@ cdef class Draft:
     def between_old(self, list codes not None):
         """Return the edges of which it must be known whether they exist: between nodes that do.
 
-        Those without keys as bytes: source, target and type code of each (u64); the others as a
-        list of (source, type code, target, key).
+        As bytes, those without keys: source, target, type code and place in the draft (u64); and a
+        list of the others: (source, type code, target, key, place).
         """
         cdef Growing plain
         cdef list keyed = []
@@ -567,23 +571,32 @@ cdef class Draft:
                             code,
                             self.names[edge.target].found,
                             text_of(self.fields.data + edge.key, edge.key_size),
+                            index,
                         )
                     )
                     continue
-                if not growing_room(&plain, 24):
+                if not growing_room(&plain, 32):
                     raise MemoryError
                 put64(&plain, self.names[edge.source].found)
                 put64(&plain, self.names[edge.target].found)
                 put64(&plain, code)
+                put64(&plain, index)
             return PyBytes_FromStringAndSize(<const char *>plain.data, plain.size), keyed
         finally:
             growing_free(&plain)
+
+    def leave(self, uint32_t place):
+        """Leave an edge as it is, for it is there; return False where fields of it are to change."""
+        if place >= self.edge_count:
+            raise IndexError(place)
+        self.edges_[place].is_there = True
+        return not self.edges_[place].flags
 
     def encode(self, int64_t next_id, list codes not None, uint32_t type_count):
         """Return the operations as the log has them, and how many there are.
 
         next_id, type_count : the id of the next new node, and the code of the next new type.
-        Edges between old nodes are new: `between_old` said which, and somebody looked.
+        Edges between old nodes are new unless they are to be left.
         """
         cdef Growing out, body
         cdef uint32_t index, count = 0
@@ -602,10 +615,12 @@ cdef class Draft:
                     &body, &self.nodes_[index], next_id, known, type_count, fresh, &count
                 )
             for index in range(self.edge_count):
-                self.encode_edge(&body, &self.edges_[index], known, type_count, fresh)
+                if not self.edges_[index].is_there:
+                    self.encode_edge(&body, &self.edges_[index], known, type_count, fresh)
+                    count += 1
             for code, name in fresh:
                 put_operation(&out, DEFINE_TYPE, 0, code, name.encode())
-            count += len(fresh) + self.edge_count
+            count += len(fresh)
             if not growing_room(&out, body.size):
                 raise MemoryError
             put_bytes(&out, body.data, body.size)
@@ -692,6 +707,22 @@ cdef class Draft:
     cdef int64_t id_of(self, uint32_t place) noexcept:
         cdef int64_t found = self.names[place].found
         return BORN - found if found <= BORN else found
+
+
+cdef void change_node(DraftNode *node, const DraftNode *later) noexcept:
+    """Let a put of a node do what it and then a later one do."""
+    node.flags |= later.flags
+    if later.type >= 0:
+        node.type = later.type
+    if later.flags & HAS_CREATED:
+        node.created_at = later.created_at
+    if later.flags & HAS_TEXTS:
+        node.text_count = later.text_count
+        node.texts = later.texts
+        node.texts_size = later.texts_size
+    if later.flags & HAS_MAP:
+        node.properties = later.properties
+        node.properties_size = later.properties_size
 
 
 cdef void put_head(Growing *out, uint8_t kind, uint16_t flags, uint64_t subject) noexcept:

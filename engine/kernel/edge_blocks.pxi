@@ -1,9 +1,10 @@
 # Blocks of edge versions on their way (SPEC.md, section 12.6): what `segments.edge_writer` does.
 
 cdef enum:
-    CHANGE = 1
-    FULL_VERSION = 2
-    BORN_DIFFERS = 4
+    # Bits of the head of a version record (12.5), above them those of the fields.
+    EDGE_CHANGE = 1
+    EDGE_FULL = 2
+    EDGE_BORN_DIFFERS = 4
     PLAIN_HEAD = 3  # Of a version that is full, without fields, born by its own commit.
 
 
@@ -37,39 +38,9 @@ cdef inline bint is_plain(const ListEdge *edge) noexcept nogil:
 cdef uint64_t version_size(const EdgeBuilding *table, const ListEdge *edge) noexcept nogil:
     """Return the bytes of the version record of an edge."""
     cdef uint64_t size = 1 + varint_size(edge.sequence - table.first_sequence) + edge.fields_size
-    if edge.head & BORN_DIFFERS:
+    if edge.head & EDGE_BORN_DIFFERS:
         size += varint_size(edge.born - table.first_sequence)
     return size
-
-
-cdef void put_packed(Growing *out, const uint64_t *values, uint64_t count) noexcept nogil:
-    """Add packed integers (9.5), at least one; needs room for 8 bytes each and 19 more."""
-    cdef uint64_t lowest = values[0], highest = values[0], place, value
-    cdef uint64_t low = 0
-    cdef int width = 0, used = 0, shift
-    for place in range(count):
-        lowest = min(lowest, values[place])
-        highest = max(highest, values[place])
-    while width < 64 and (highest - lowest) >> width:
-        width += 1
-    put_varint(out, lowest)
-    put_byte(out, <uint8_t>width)
-    if not width:
-        return
-    # Invariant: the first `used` bits of `low`, fewer than 64, are not written yet.
-    for place in range(count):
-        value = values[place] - lowest
-        low |= value << used
-        used += width
-        if used >= 64:
-            put64(out, low)
-            used -= 64
-            shift = width - used
-            low = value >> shift if shift < 64 else 0
-    while used > 0:
-        put_byte(out, <uint8_t>low)
-        low >>= 8
-        used -= 8
 
 
 cdef bint put_edge_records(EdgeBuilding *table) noexcept nogil:
@@ -98,7 +69,7 @@ cdef bint end_edge_block(EdgeBuilding *table) noexcept nogil:
     """Add the block on its way, and begin the next one; False where there is no memory."""
     cdef Growing *body = &table.body
     body.size = 0
-    if not growing_room(body, 1 + VARINT_ROOM + 1 + 8 * table.count + 8):
+    if not growing_room(body, 1 + packed_room(table.count)):
         return False
     if table.plain_count == table.count:
         put_byte(body, 0)
@@ -132,7 +103,7 @@ cdef bint add_edge(EdgeBuilding *table, const ListEdge *edge) noexcept nogil:
         return False
     put_byte(&table.records, edge.head)
     put_varint(&table.records, sequence)
-    if edge.head & BORN_DIFFERS:
+    if edge.head & EDGE_BORN_DIFFERS:
         put_varint(&table.records, edge.born - table.first_sequence)
     put_bytes(&table.records, edge.fields, edge.fields_size)
     return place_edge(table, size << 2, 0)

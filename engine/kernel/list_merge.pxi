@@ -12,24 +12,24 @@ cdef extern from *:
     ListSource *source_of_capsule(object capsule) except NULL
 
 cdef enum Outcome:
-    FINISHED  # No id is left below the end.
-    PAUSED
-    ASKED  # A source asks for something.
-    CAREFUL  # The lists of an id are for the careful way.
-    OUT_OF_MEMORY
-    DISORDERED  # The ids of a source do not ascend.
+    MERGE_FINISHED  # No id is left below the end.
+    MERGE_PAUSED
+    MERGE_ASKED  # A source asks for something.
+    MERGE_CAREFUL  # The lists of an id are for the careful way.
+    MERGE_OUT_OF_MEMORY
+    MERGE_DISORDERED  # The ids of a source do not ascend.
 
-cdef enum Place:
-    BEFORE  # The source must move on.
-    AT_LIST
-    AT_END
+cdef enum SourcePlace:
+    SOURCE_BEFORE  # The source must move on.
+    SOURCE_AT_LIST
+    SOURCE_AT_END
 
 
 cdef struct Merge:
     # places : of the sources.   edges : of the id on its way, `count` of them, in the order of the
     # merged list.   node_id : the id.   is_out : edges leave the ids, and have end states.
     ListSource **sources
-    Place *places
+    SourcePlace *places
     uint64_t *next_edges
     int source_count, asking
     const ListEdge **edges
@@ -39,25 +39,25 @@ cdef struct Merge:
 
 
 cdef Outcome move_on(Merge *merge) noexcept nogil:
-    """Move every source that must to its next list; PAUSED where all are there."""
+    """Move every source that must to its next list; MERGE_PAUSED where all are there."""
     cdef int rank, answer
     cdef ListSource *source
     for rank in range(merge.source_count):
-        if merge.places[rank] != BEFORE:
+        if merge.places[rank] != SOURCE_BEFORE:
             continue
         source = merge.sources[rank]
         answer = source.advance(source)
         if answer == LIST_READY:
-            merge.places[rank] = AT_LIST
+            merge.places[rank] = SOURCE_AT_LIST
         elif answer == LIST_END:
-            merge.places[rank] = AT_END
+            merge.places[rank] = SOURCE_AT_END
         else:
             merge.asking = rank
-            return ASKED if answer == LIST_ASKS else OUT_OF_MEMORY
+            return MERGE_ASKED if answer == LIST_ASKS else MERGE_OUT_OF_MEMORY
         if answer == LIST_READY and source.id < merge.next_id:
             merge.asking = rank
-            return DISORDERED
-    return PAUSED
+            return MERGE_DISORDERED
+    return MERGE_PAUSED
 
 
 cdef uint64_t lowest_id(const Merge *merge) noexcept nogil:
@@ -65,13 +65,13 @@ cdef uint64_t lowest_id(const Merge *merge) noexcept nogil:
     cdef int rank
     cdef uint64_t found = NOWHERE
     for rank in range(merge.source_count):
-        if merge.places[rank] == AT_LIST:
+        if merge.places[rank] == SOURCE_AT_LIST:
             found = min(found, merge.sources[rank].id)
     return found
 
 
 cdef inline bint takes_part(const Merge *merge, int rank) noexcept nogil:
-    return merge.places[rank] == AT_LIST and merge.sources[rank].id == merge.node_id
+    return merge.places[rank] == SOURCE_AT_LIST and merge.sources[rank].id == merge.node_id
 
 
 cdef bint room_for(Merge *merge, uint64_t count) noexcept nogil:
@@ -126,27 +126,27 @@ cdef bint join_lists(Merge *merge) noexcept nogil:
 
 
 cdef Outcome gather(Merge *merge) noexcept nogil:
-    """Gather the edges of the id; PAUSED where that could be done, else CAREFUL."""
+    """Gather the edges of the id; MERGE_PAUSED where that could be done, else MERGE_CAREFUL."""
     cdef int rank, only = -1, list_count = 0
     cdef uint64_t count = 0, place
     cdef const ListEdge *edges
     for rank in range(merge.source_count):
         if takes_part(merge, rank):
             if merge.sources[rank].odd:
-                return CAREFUL
+                return MERGE_CAREFUL
             count += merge.sources[rank].count
             merge.next_edges[rank] = 0
             only = rank
             list_count += 1
     if not room_for(merge, count):
-        return OUT_OF_MEMORY
+        return MERGE_OUT_OF_MEMORY
     if list_count > 1:
-        return PAUSED if join_lists(merge) else CAREFUL
+        return MERGE_PAUSED if join_lists(merge) else MERGE_CAREFUL
     edges = merge.sources[only].edges
     for place in range(count):
         merge.edges[place] = edges + place
     merge.count = count
-    return PAUSED
+    return MERGE_PAUSED
 
 
 cdef bint fit_inline(const Merge *merge, const EdgeBuilding *versions) noexcept nogil:
@@ -159,33 +159,33 @@ cdef bint fit_inline(const Merge *merge, const EdgeBuilding *versions) noexcept 
 
 
 cdef Outcome put_list(Merge *merge, Building *table, EdgeBuilding *versions) noexcept nogil:
-    """Put the list of the id, and the end states of its edges, into the tables; PAUSED where that
-    could be done; FINISHED where the table must be drained first."""
+    """Put the list of the id, and the end states of its edges, into the tables; MERGE_PAUSED where that
+    could be done; MERGE_FINISHED where the table must be drained first."""
     cdef uint64_t place, position = 0
     cdef Built built
     if versions != NULL:
         position = versions.position
         if not fit_inline(merge, versions):
-            return CAREFUL
+            return MERGE_CAREFUL
     built = encode_edges(&merge.out, merge.edges, merge.count)
     if built == NO_MEMORY:
-        return OUT_OF_MEMORY
+        return MERGE_OUT_OF_MEMORY
     if built == DISORDER:
-        return CAREFUL
+        return MERGE_CAREFUL
     built = add_record(
         table, merge.node_id, merge.out.encoded, merge.out.size, merge.out.flags, position
     )
     if built == DRAIN_FIRST:
-        return FINISHED
+        return MERGE_FINISHED
     if built != BUILT:
-        return OUT_OF_MEMORY if built == NO_MEMORY else DISORDERED
+        return MERGE_OUT_OF_MEMORY if built == NO_MEMORY else MERGE_DISORDERED
     if versions == NULL:
-        return PAUSED
+        return MERGE_PAUSED
     for place in range(merge.count):
         merge.superseding_count += merge.edges[place].mark != MARK_MADE
         if not add_edge(versions, merge.edges[place]):
-            return OUT_OF_MEMORY
-    return PAUSED
+            return MERGE_OUT_OF_MEMORY
+    return MERGE_PAUSED
 
 
 cdef void leave_lists(Merge *merge) noexcept nogil:
@@ -193,7 +193,7 @@ cdef void leave_lists(Merge *merge) noexcept nogil:
     cdef int rank
     for rank in range(merge.source_count):
         if takes_part(merge, rank):
-            merge.places[rank] = BEFORE
+            merge.places[rank] = SOURCE_BEFORE
     merge.next_id = merge.node_id + 1
 
 
@@ -205,24 +205,24 @@ cdef Outcome merge_some(
     cdef Outcome outcome
     while True:
         outcome = move_on(merge)
-        if outcome != PAUSED:
+        if outcome != MERGE_PAUSED:
             return outcome
         merge.node_id = lowest_id(merge)
         if merge.node_id >= end_id:
-            return FINISHED
+            return MERGE_FINISHED
         if building_full(table) or (versions != NULL and edges_full(versions)):
-            return PAUSED
+            return MERGE_PAUSED
         outcome = gather(merge)
-        if outcome == PAUSED:
+        if outcome == MERGE_PAUSED:
             outcome = put_list(merge, table, versions)
-            if outcome == FINISHED:
-                return PAUSED
-        if outcome != PAUSED:
+            if outcome == MERGE_FINISHED:
+                return MERGE_PAUSED
+        if outcome != MERGE_PAUSED:
             return outcome
         leave_lists(merge)
         work += merge.count + 1
         if work >= work_max:
-            return PAUSED
+            return MERGE_PAUSED
 
 
 cdef class ListMerge:
@@ -256,12 +256,12 @@ cdef class ListMerge:
         merge.out.group_count_max = group_count_max
         merge.out.unindexed_size_max = unindexed_size_max
         merge.sources = <ListSource **>calloc(merge.source_count + 1, sizeof(ListSource *))
-        merge.places = <Place *>calloc(merge.source_count + 1, sizeof(Place))
+        merge.places = <SourcePlace *>calloc(merge.source_count + 1, sizeof(SourcePlace))
         merge.next_edges = <uint64_t *>calloc(merge.source_count + 1, sizeof(uint64_t))
         if merge.sources == NULL or merge.places == NULL or merge.next_edges == NULL:
             raise MemoryError
         for rank in range(merge.source_count):
-            merge.places[rank] = BEFORE
+            merge.places[rank] = SOURCE_BEFORE
             source = self.kept[rank]
             if isinstance(source, ListFeed):
                 merge.sources[rank] = (<ListFeed>source).feed
@@ -314,18 +314,18 @@ cdef class ListMerge:
             edges = &versions.building
         with nogil:
             outcome = merge_some(&self.merge, building, edges, end_id, work_max)
-        if outcome == FINISHED:
+        if outcome == MERGE_FINISHED:
             return ("finished",)
-        if outcome == PAUSED:
+        if outcome == MERGE_PAUSED:
             return ("paused",)
-        if outcome == ASKED:
+        if outcome == MERGE_ASKED:
             return "asked", self.merge.asking
-        if outcome == CAREFUL:
+        if outcome == MERGE_CAREFUL:
             ranks = [
                 rank for rank in range(self.merge.source_count) if takes_part(&self.merge, rank)
             ]
             return "careful", self.merge.node_id, ranks
-        if outcome == DISORDERED:
+        if outcome == MERGE_DISORDERED:
             return "disordered", self.merge.asking
         raise MemoryError
 
@@ -333,10 +333,10 @@ cdef class ListMerge:
         """Leave the id that was handed back: the caller has put it."""
         leave_lists(&self.merge)
 
-    def is_finished(self):
-        """Return whether no source has anything left."""
+    def unfinished(self):
+        """Return the rank of a source that has something left, -1 where none has."""
         cdef int rank
         for rank in range(self.merge.source_count):
-            if self.merge.places[rank] != AT_END:
-                return False
-        return True
+            if self.merge.places[rank] != SOURCE_AT_END:
+                return rank
+        return -1

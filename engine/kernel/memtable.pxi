@@ -13,8 +13,10 @@ cdef extern from "growing.h":
         uint8_t *data
         size_t size, room
 
+    const size_t VARINT_ROOM
     int growing_room(Growing *out, size_t more) noexcept nogil
     void growing_free(Growing *out) noexcept nogil
+    void put_varint(Growing *out, uint64_t value) noexcept nogil
     void put_byte(Growing *out, uint8_t value) noexcept nogil
     void put32(Growing *out, uint32_t value) noexcept nogil
     void put64(Growing *out, uint64_t value) noexcept nogil
@@ -160,6 +162,7 @@ cdef extern from "operations.h":
         HAS_CREATED
         HAS_TEXTS
         HAS_MAP
+        HAS_SET
 
     const int64_t NO_MOMENT
 
@@ -169,5 +172,6 @@ cdef extern from "operations.h":
     int next_ended(
         EndedEdges *edges, uint32_t *code, uint64_t *neighbor, const uint8_t **key,
         uint32_t *key_size) noexcept nogil
+    int take32(Bytes *from_, uint32_t *value) noexcept nogil
     int take64(Bytes *from_, int64_t *value) noexcept nogil
     int take_text(Bytes *from_, const uint8_t **text, uint32_t *size) noexcept nogil

@@ -1,5 +1,6 @@
 # One memtable: commits are applied to it from the bytes that the log has of them.
 
+cdef object first_of = itemgetter(0)
 cdef uint64_t EVERYTHING = ~<uint64_t>0
 
 
@@ -210,6 +211,57 @@ cdef class MemtableCore:
         """Return what each commit made of a node, oldest first."""
         cdef const MemNode *node = memory_node(&self.memory, node_id)
         return [] if node == NULL else self.every_node_version(node)
+
+    def node_records(self, uint64_t first_sequence, uint64_t last_sequence):
+        """Return (id, record) of every node that commits of a range say something of, ascending.
+
+        record : of its one version, as a segment that begins with the range has it; None where
+            there are several, to be folded.
+        """
+        cdef const MemNode *node = self.memory.last_node
+        cdef const MemNodeVersion *version
+        cdef Growing out
+        cdef list found = []
+        memset(&out, 0, sizeof(Growing))
+        try:
+            while node != NULL:
+                version = node_newest(node)
+                while version != NULL and version.sequence > last_sequence:
+                    version = version.older
+                if version != NULL and version.sequence >= first_sequence:
+                    out.size = 0
+                    record = None
+                    if (
+                        version.older == NULL or version.older.sequence < first_sequence
+                    ) and put_node_version(
+                        &out, version, self.commits.row(version.sequence).time, first_sequence
+                    ):
+                        record = PyBytes_FromStringAndSize(<const char *>out.data, out.size)
+                    found.append((node.id, record))
+                node = node.before
+        finally:
+            growing_free(&out)
+        # Nodes were added nearly in the order of their ids.
+        found.reverse()
+        found.sort(key=first_of)
+        return found
+
+    def names_born(self, uint64_t first_id, uint64_t end_id):
+        """Return (id, name in UTF-8) of every node born in a range of ids, ascending."""
+        cdef const MemNode *node = self.memory.last_node
+        cdef list found = []
+        while node != NULL:
+            if node.name != NULL and first_id <= node.id < end_id:
+                found.append(
+                    (
+                        node.id,
+                        PyBytes_FromStringAndSize(<const char *>node.name.text, node.name.size),
+                    )
+                )
+            node = node.before
+        found.reverse()
+        found.sort(key=first_of)
+        return found
 
     def node_ids(self):
         """Return the ids of all nodes that the memtable says something of, ascending."""

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "utf8.h"
 
 /* On disk; SPEC.md, section 7.1. */
 enum {
@@ -118,44 +119,6 @@ static inline int next_operation(Bytes *payload, Operation *found)
         return 0;
     }
     found->rest = inner;
-    return 1;
-}
-
-/* Whether bytes are UTF-8 without surrogates. */
-static inline int is_utf8(const uint8_t *at, uint64_t size)
-{
-    const uint8_t *end = at + size;
-    while (at < end) {
-        uint8_t first = *at;
-        int more, place;
-        uint8_t low = 0x80, high = 0xbf;
-        if (first < 0x80) {
-            if (end - at >= 8 && !(load64(at) & 0x8080808080808080ULL)) {
-                at += 8;
-            } else {
-                at++;
-            }
-            continue;
-        }
-        if (first < 0xc2 || first > 0xf4) {
-            return 0;
-        }
-        more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-        if (end - at <= more) {
-            return 0;
-        }
-        low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : low;
-        high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : high;
-        if (at[1] < low || at[1] > high) {
-            return 0;
-        }
-        for (place = 2; place <= more; place++) {
-            if ((at[place] & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-        at += more + 1;
-    }
     return 1;
 }
 

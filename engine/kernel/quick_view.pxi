@@ -164,23 +164,27 @@ cdef class QuickView:
         free(listed.edges)
         return is_fine
 
-    def first_known(self, edges):
-        """Return the place of the first edge that may be there already, or their number.
+    def known_edges(self, edges):
+        """Return the places of those edges that may be there already.
 
-        edges : bytes, of each edge source and target (u64) and type code (u64), all without keys.
+        edges : bytes, of each edge without a key source, target, type code and anything (u64).
         """
         cdef const uint8_t[::1] data = edges
-        cdef uint64_t count = data.shape[0] // 24, place = 0
+        cdef uint64_t count = data.shape[0] // 32, place = 0
         cdef const uint64_t *at
-        if not count:
-            return 0
-        at = <const uint64_t *>&data[0]
-        with nogil:
-            while place < count and not self.may_know(
-                at[3 * place], at[3 * place + 1], at[3 * place + 2]
-            ):
+        cdef list found = []
+        if count:
+            at = <const uint64_t *>&data[0]
+        while place < count:
+            with nogil:
+                while place < count and not self.may_know(
+                    at[4 * place], at[4 * place + 1], at[4 * place + 2]
+                ):
+                    place += 1
+            if place < count:
+                found.append(place)
                 place += 1
-        return place
+        return found
 
     cdef bint may_know(self, uint64_t source, uint64_t target, uint64_t code) noexcept nogil:
         """Return whether any layer knows an edge without a key, or may know it."""

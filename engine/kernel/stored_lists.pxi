@@ -12,10 +12,10 @@ cdef enum Stage:
 
 cdef enum Found:
     SOUND
-    ODD  # The careful way must look.
+    LISTS_ODD  # The careful way must look.
     UNCHECKED  # The bytes that `wanted` says must be checked first.
     PACKED_AWAY  # The block of edges that `wanted` says must be unpacked first.
-    NO_ROOM  # As `room_wanted` says.
+    TOO_SMALL  # What is kept of a list has no room: `room_wanted` says for how much.
 
 cdef enum:
     SPARSE = 0
@@ -78,7 +78,7 @@ cdef const uint8_t *checked_bytes(
     """Return bytes of the file; NULL, and why in `found`, where they cannot be had."""
     cdef const uint8_t *at = bytes_at(&stored.file, offset, size)
     if at == NULL:
-        stored.found = ODD
+        stored.found = LISTS_ODD
         if offset <= stored.file.size and size <= stored.file.size - offset:
             stored.found = UNCHECKED
             stored.wanted_offset = offset
@@ -101,7 +101,7 @@ cdef bint find_block(
     start[0] = load64(row + table.column)
     end[0] = table.blocks_size if is_last else load64(row + table.row_size + table.column)
     first_id[0] = load64(row)
-    stored.found = ODD
+    stored.found = LISTS_ODD
     if not start[0] < end[0] <= table.blocks_size:
         return False
     start[0] += table.blocks_offset
@@ -128,7 +128,7 @@ cdef void open_block(void *what) noexcept nogil:
     ):
         stored.found = SOUND
     else:
-        stored.found = ODD
+        stored.found = LISTS_ODD
 
 
 cdef struct GroupHead:
@@ -249,7 +249,7 @@ cdef inline int compare_edges(const ListEdge *one, const ListEdge *other) noexce
 
 
 cdef void decode_current(void *what) noexcept nogil:
-    """Decode the current list: what `formats.adjacency_list.decode_list` accepts, else ODD."""
+    """Decode the current list: what `formats.adjacency_list.decode_list` accepts, else LISTS_ODD."""
     cdef StoredSource *stored = <StoredSource *>what
     cdef uint64_t head = stored.heads.heads[stored.place]
     cdef uint64_t size = head >> 2, total = 0, groups = 0, group_count = 0, edge_count = 0
@@ -262,7 +262,7 @@ cdef void decode_current(void *what) noexcept nogil:
     cdef ListEdge *edges
     cdef GroupHead group
     cdef bint any_marked = False
-    stored.found = ODD
+    stored.found = LISTS_ODD
     stored.keys.size = 0
     group.code = 0
     if head & INDEXED:
@@ -280,7 +280,7 @@ cdef void decode_current(void *what) noexcept nogil:
         if at == NULL:
             return
         if stored.room - total < group.count:
-            stored.found = NO_ROOM
+            stored.found = TOO_SMALL
             stored.room_wanted = total + group.count
             return
         edges = stored.edges + total
@@ -318,48 +318,16 @@ cdef void decode_current(void *what) noexcept nogil:
     stored.found = SOUND
 
 
-cdef uint64_t packed_at(
-    const uint8_t *bits, uint64_t size, uint64_t place, int width
-) noexcept nogil:
-    """Return one of packed integers without the lowest; `size` is of all their bits, in bytes."""
-    cdef uint64_t first = place * width, byte = first >> 3, value = 0, at
-    cdef int shift = first & 7, count = (shift + width + 7) >> 3
-    if width <= 56 and byte + 8 <= size:
-        return load64(bits + byte) >> shift & ((<uint64_t>1 << width) - 1)
-    for at in range(min(count, 8)):
-        value |= <uint64_t>bits[byte + at] << 8 * at
-    value >>= shift
-    if count > 8:
-        value |= <uint64_t>bits[byte + 8] << (64 - shift)
-    return value if width == 64 else value & ((<uint64_t>1 << width) - 1)
-
-
 cdef bint read_plain(
     StoredVersions *versions, const uint8_t *at, const uint8_t *end
 ) noexcept nogil:
-    """Read the sequences of a plain block, behind its mode byte (9.5)."""
-    cdef uint64_t span = versions.last_sequence - versions.first_sequence + 1
-    cdef uint64_t lowest, size, place, value, highest = 0, least
-    cdef int width
-    at = read_varint(at, end, &lowest)
-    if at == NULL or at >= end or lowest >= span:
+    """Read the sequences of a plain block, behind its mode byte."""
+    cdef uint64_t place, last = versions.last_sequence - versions.first_sequence
+    if read_packed(at, end, versions.count, last, versions.sequences) != end:
         return False
-    width = at[0]
-    at += 1
-    size = (versions.count * width + 7) / 8
-    if width > 64 or size != <uint64_t>(end - at):
-        return False
-    if width and versions.count * width & 7 and at[size - 1] >> (versions.count * width & 7):
-        return False
-    least = NOWHERE
     for place in range(versions.count):
-        value = packed_at(at, size, place, width) if width else 0
-        least = min(least, value)
-        highest = max(highest, value)
-        versions.sequences[place] = versions.first_sequence + lowest + value
-    if highest >= span - lowest:
-        return False
-    return not width or (not least and highest >> (width - 1) != 0)
+        versions.sequences[place] += versions.first_sequence
+    return True
 
 
 cdef bint read_record_heads(
@@ -397,7 +365,7 @@ cdef bint open_versions(StoredSource *stored, uint64_t index) noexcept nogil:
         at = checked_bytes(stored, start, min(<uint64_t>11, end - start))
         if at == NULL:
             return False
-        stored.found = ODD
+        stored.found = LISTS_ODD
         stop = read_varint(at + 1, at + min(<uint64_t>11, end - start), &size)
         if stop == NULL or size > end - start - <uint64_t>(stop - at):
             return False
@@ -408,7 +376,7 @@ cdef bint open_versions(StoredSource *stored, uint64_t index) noexcept nogil:
         versions.body = checked_bytes(stored, start + (stop - at), size)
         if versions.body == NULL:
             return False
-    stored.found = ODD
+    stored.found = LISTS_ODD
     versions.count = min(
         versions.block_count, versions.edge_count - index * versions.block_count
     )
@@ -424,20 +392,21 @@ cdef bint open_versions(StoredSource *stored, uint64_t index) noexcept nogil:
     return True
 
 
-cdef bint are_fields(uint64_t flags, const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """Return whether the bytes can be the fields of an edge: three times, and a map (12.5)."""
+cdef bint are_edge_fields(uint64_t flags, const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """Return whether the bytes can be the fields of an edge: three times, and a map (12.5).
+
+    What a time is also depends on that of its commit: that is not looked at.
+    """
     cdef uint64_t bit, value
     for bit in range(3):
         if flags >> bit & 1:
             at = read_varint(at, end, &value)
             if at == NULL or (value and (value - 1 & 3) == 3):
                 return False
-    if flags & 8:
-        at = read_varint(at, end, &value)
-        if at == NULL or value != <uint64_t>(end - at):
-            return False
-        return True
-    return at == end
+    if not flags & 8:
+        return at == end
+    at = read_varint(at, end, &value)
+    return at != NULL and value == <uint64_t>(end - at) and is_property_map(at, value)
 
 
 cdef bint read_version(StoredSource *stored, ListEdge *edge, uint64_t place) noexcept nogil:
@@ -448,29 +417,29 @@ cdef bint read_version(StoredSource *stored, ListEdge *edge, uint64_t place) noe
     cdef const uint8_t *at = versions.body + versions.offsets[place]
     cdef const uint8_t *end = at + size
     cdef uint64_t flags = at[0] >> 3
-    stored.found = ODD
+    stored.found = LISTS_ODD
     # Records out of line are for the careful way.
     if versions.heads[place] & 3 or flags >= EDGE_FIELDS_END:
         return False
     edge.head = at[0]
-    if edge.head and (not edge.head & CHANGE or edge.head & 6 == BORN_DIFFERS):
+    if edge.head and (not edge.head & EDGE_CHANGE or edge.head & 6 == EDGE_BORN_DIFFERS):
         return False
     at = read_varint(at + 1, end, &value)
     if at == NULL or value >= span:
         return False
     edge.sequence = edge.born = versions.first_sequence + value
-    if edge.head & BORN_DIFFERS:
+    if edge.head & EDGE_BORN_DIFFERS:
         at = read_varint(at, end, &value)
         if at == NULL or value >= edge.sequence - versions.first_sequence:
             return False
         edge.born = versions.first_sequence + value
-    if not are_fields(flags, at, end):
+    if not are_edge_fields(flags, at, end):
         return False
     edge.fields_size = <uint32_t>(end - at)
     if size >> 30:
         return False
     if stored.fields.room - stored.fields.size < edge.fields_size:
-        stored.found = NO_ROOM
+        stored.found = TOO_SMALL
         stored.room_wanted = edge.fields_size
         return False
     edge.fields = stored.fields.data + stored.fields.size
@@ -484,7 +453,7 @@ cdef void add_versions(void *what) noexcept nogil:
     cdef StoredVersions *versions = &stored.versions
     cdef uint64_t index, place, position, end = stored.position + stored.source.count
     cdef ListEdge *edge
-    stored.found = ODD
+    stored.found = LISTS_ODD
     if end > versions.edge_count:
         return
     while stored.filled < stored.source.count:
@@ -502,9 +471,9 @@ cdef void add_versions(void *what) noexcept nogil:
             return
         # What a writer asserts of every edge.
         if (edge.mark == MARK_DEAD) != (edge.head == 0) or (
-            edge.mark == MARK_MADE and not edge.head & FULL_VERSION
+            edge.mark == MARK_MADE and not edge.head & EDGE_FULL
         ):
-            stored.found = ODD
+            stored.found = LISTS_ODD
             return
         stored.filled += 1
     stored.found = SOUND
@@ -590,7 +559,7 @@ cdef int advance_stored(ListSource *source) noexcept nogil:
             continue
         if stored.stage == OPEN_BLOCK:
             if guarded(open_block, stored):
-                stored.found = ODD
+                stored.found = LISTS_ODD
             if stored.found != SOUND:
                 return LIST_ASKS
             stored.has_block = True
@@ -602,10 +571,10 @@ cdef int advance_stored(ListSource *source) noexcept nogil:
         else:
             failed = guarded(add_versions, stored)
         if failed:
-            stored.found = ODD
+            stored.found = LISTS_ODD
         if stored.found == UNCHECKED or stored.found == PACKED_AWAY:
             return LIST_ASKS
-        if stored.found == NO_ROOM:
+        if stored.found == TOO_SMALL:
             if not (more_edges(stored) if stored.stage == DECODE else more_fields(stored)):
                 return LIST_NO_MEMORY
             continue
@@ -613,7 +582,7 @@ cdef int advance_stored(ListSource *source) noexcept nogil:
             stored.stage = ADD_VERSIONS
             stored.filled = stored.fields.size = 0
             continue
-        stored.source.odd = stored.found == ODD
+        stored.source.odd = stored.found == LISTS_ODD
         stored.stage = LEAVE
         return LIST_READY
 

@@ -25,10 +25,15 @@ from lithograph.maintenance.output import (
     sync_directories,
 )
 from lithograph.maintenance.publication import publish
+from lithograph.segments.run_tree import QuickTree
+from lithograph.segments.run_writer import RunWriter
 from lithograph.write.memtable import Memtable
-from lithograph.write.memtable_slice import MemtableSlice
+from lithograph.write.quick_memtable import QuickMemtable
+from lithograph.write.quick_memtable_slice import memtable_slice
 
 _STEP: Final = 256
+_QUICK_STEP: Final = 4096
+"""Names between two steps; of those that the kernel adds, in 0.2 µs each."""
 
 
 def flush(store: OpenStore) -> Generator[None, None, None]:
@@ -49,7 +54,7 @@ def flush(store: OpenStore) -> Generator[None, None, None]:
     published = False
     try:
         for first, last, partition in _windows(memtable, store.options.partition):
-            slice_ = MemtableSlice(memtable, first, last)
+            slice_ = memtable_slice(memtable, first, last)
             times = (memtable.commits.time(first), memtable.commits.time(last))
             segment = yield from make_segment(store, slice_, times, partition, sealed=False)
             segments.append(segment)
@@ -98,14 +103,24 @@ def _write_run(store: OpenStore, memtable: Memtable) -> Generator[None, None, li
         return []
     writer = make_run_writer(store, commits.first_sequence, commits.last_sequence)
     try:
-        for count, (name, versions) in enumerate(memtable.all_names(), 1):
-            writer.add(name.encode(), versions)
-            if count % _STEP == 0:
-                yield
+        yield from _add_names(writer, memtable)
         return [finish_run(store, writer)]
     except BaseException:
         writer.abandon()
         raise
+
+
+def _add_names(writer: RunWriter, memtable: Memtable) -> Iterator[None]:
+    """Add the names of the memtable to a run, in steps."""
+    if isinstance(memtable, QuickMemtable) and isinstance(writer.tree, QuickTree):
+        source = memtable.names_source()
+        while writer.tree.add_from(source, _QUICK_STEP) == _QUICK_STEP:
+            yield
+        return
+    for count, (name, versions) in enumerate(memtable.all_names(), 1):
+        writer.add(name.encode(), versions)
+        if count % _STEP == 0:
+            yield
 
 
 def _publish(

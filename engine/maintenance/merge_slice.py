@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.formats.segment_shape import SegmentShape
+from lithograph.kernel import tables
 from lithograph.segments.folding import (
     fold_edge_versions,
     fold_node_versions,
@@ -24,8 +25,12 @@ from lithograph.segments.folding import (
     trim_history,
 )
 from lithograph.segments.list_stream import ListStream
+from lithograph.segments.moving_records import Held, MovingRecords, NameItem, NodeItem
+from lithograph.segments.segment_reader import decode_name
 from lithograph.segments.slice import IncomingEdge, Mark, Slice, SliceEdge, merged_mark
+from lithograph.segments.stored_blocks import HeldRecord
 from lithograph.segments.stored_feeds import merge_edges, merge_incoming
+from lithograph.segments.stored_slice import StoredSlice
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
 Item = TypeVar("Item")
@@ -73,14 +78,58 @@ class MergeSlice:
 
     def nodes(self) -> Iterator[tuple[int, NodeVersion | None, list[NodeVersion]]]:
         for node_id, found in _merged([part.nodes() for part in self._inputs]):
-            if len(found) == 1 and not self._floor:
-                yield found[0]
-                continue
-            raw = [version for _, end, history in found for version in raw_versions(end, history)]
-            raw = trim_history(raw, self._floor)
-            if self._is_forgotten(raw[-1]) and node_id >= self.first_id:
-                continue
-            yield (node_id, *fold_node_versions(raw))
+            merged = self._node(node_id, found)
+            if merged is not None:
+                yield merged
+
+    def moving_names(self) -> MovingRecords[NameItem] | None:
+        """Return the names as the kernel moves them; None with a floor, for that takes the nodes,
+        and where not all inputs are files."""
+        parts = self._stored()
+        if parts is None or self._floor:
+            return None
+
+        def plain(node_id: int, held: Held) -> NameItem:
+            return node_id, held[0][1].decode(decode_name)
+
+        return MovingRecords([part.name_stream() for part in parts], plain)
+
+    def moving_nodes(self) -> MovingRecords[NodeItem] | None:
+        """Return the nodes as the kernel moves them; None where not all inputs are files."""
+        parts = self._stored()
+        if parts is None:
+            return None
+        streams = []
+        owners = []
+        for part in parts:
+            for place, stream in enumerate(part.node_streams(self.first_sequence)):
+                streams.append(stream)
+                owners.append((part, place))
+
+        def plain(node_id: int, held: Held) -> NodeItem | None:
+            records: dict[StoredSlice, list[HeldRecord | None]] = {}
+            for number, record in held:
+                part, place = owners[number]
+                records.setdefault(part, [None, None])[place] = record
+            found = [(node_id, *part.node(*of_part)) for part, of_part in records.items()]
+            return self._node(node_id, found)
+
+        return MovingRecords(streams, plain, living_only=bool(self._floor))
+
+    def _stored(self) -> list[StoredSlice] | None:
+        """Return the inputs if the kernel can move their records."""
+        parts = [part for part in self._inputs if isinstance(part, StoredSlice)]
+        return parts if tables is not None and len(parts) == len(self._inputs) else None
+
+    def _node(self, node_id: int, found: Sequence[NodeItem]) -> NodeItem | None:
+        """Return what the inputs, oldest first, say of a node together; None if it is forgotten."""
+        if len(found) == 1 and not self._floor:
+            return found[0]
+        raw = [version for _, end, history in found for version in raw_versions(end, history)]
+        raw = trim_history(raw, self._floor)
+        if self._is_forgotten(raw[-1]) and node_id >= self.first_id:
+            return None
+        return (node_id, *fold_node_versions(raw))
 
     def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
         for source, found in _merged([part.edges() for part in self._inputs]):

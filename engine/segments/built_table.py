@@ -1,7 +1,7 @@
 """Tables built in the kernel: the same bytes as those of `table_writer`, many times quicker.
 
-For tables whose blocks are stored as they are. `dense_table` and `sparse_table` return the plain
-writer for all others, and on the reference kernel.
+`dense_table` and `sparse_table` return the plain writer on the reference kernel. Where blocks are
+compressed, the kernel builds them, and frames are made of them as they are taken.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from lithograph.formats.table_directory import (
 )
 from lithograph.kernel import tables
 from lithograph.segments.filter_builder import FilterBuilder
+from lithograph.segments.framing import Framing
 from lithograph.segments.spool import Spool
 from lithograph.segments.table_writer import DenseWriter, Packing, Sink, SparseWriter
 
@@ -38,20 +39,23 @@ class BuiltTable:
     Attributes
     ----------
     builder : takes records also straight from the kernel; `drain` is to be called in between.
+    size : bytes of the section that were passed on so far.
     """
 
     def __init__(
-        self, files: Files, sink: Sink, builder: BlockBuilder, packing: Packing | None
+        self,
+        files: Files,
+        sink: Sink,
+        builder: BlockBuilder,
+        packing: Packing | None,
+        framing: Framing | None = None,
     ) -> None:
         self.builder = builder
+        self.size = 0
         self._sink = sink
         self._packing = packing
+        self._framing = framing
         self._directory = Spool(files)
-
-    @property
-    def size(self) -> int:
-        """Bytes of blocks so far."""
-        return self.builder.size
 
     @property
     def record_count(self) -> int:
@@ -75,8 +79,10 @@ class BuiltTable:
 
     def drain(self) -> None:
         """Pass on what has gathered in the kernel. Cost: O(its bytes)."""
-        blocks, rows, digests = self.builder.take()
-        self._sink.append(blocks)
+        framing = self._framing
+        taken = self.builder.take() if framing is None else framing.take(self.builder, self.size)
+        blocks, rows, digests = taken
+        self._pass_on(blocks)
         self._directory.append(rows)
         self._note(digests)
 
@@ -95,12 +101,17 @@ class BuiltTable:
 
     def _put_out_of_line(self, record: bytes) -> bytes:
         """Put a record before the block on its way; return the reference to it."""
+        assert self._packing is not None
         self.drain()
-        envelope = encode_envelope(record, None)
-        offset = self.builder.size
-        self._sink.append(envelope)
+        envelope = encode_envelope(record, self._packing.frames)
+        offset = self.size
+        self._pass_on(envelope)
         self.builder.skip(len(envelope))
         return encode_reference(offset, len(envelope))
+
+    def _pass_on(self, data: bytes) -> None:
+        self._sink.append(data)
+        self.size += len(data)
 
 
 class BuiltDense(BuiltTable):
@@ -121,9 +132,14 @@ class BuiltSparse(BuiltTable):
     """Takes the place of `SparseWriter`."""
 
     def __init__(
-        self, files: Files, sink: Sink, builder: BlockBuilder, packing: Packing | None
+        self,
+        files: Files,
+        sink: Sink,
+        builder: BlockBuilder,
+        packing: Packing | None,
+        framing: Framing | None = None,
     ) -> None:
-        super().__init__(files, sink, builder, packing)
+        super().__init__(files, sink, builder, packing, framing)
         self._filter = FilterBuilder(files)
 
     def finish(self) -> None:
@@ -156,15 +172,18 @@ def dense_table(
     row: Layout = DENSE_ROW,
 ) -> DenseTarget:
     """Return what writes a dense table; the arguments are those of `DenseWriter`."""
-    if tables is None or not _is_plain(packing, block_count):
+    if tables is None or block_count > _BLOCK_COUNT_MAX:
         return DenseWriter(files, sink, block_count, first_id, packing, row)
+    framing = _framing(packing, row)
     builder = tables.BlockBuilder(
         block_count,
         first_id=first_id,
         enveloped=packing is not None,
+        framed=framing is not None,
         positioned=row is DENSE_OUT_ROW,
+        versions=_versions(packing),
     )
-    return BuiltDense(files, sink, builder, packing)
+    return BuiltDense(files, sink, builder, packing, framing)
 
 
 def sparse_table(
@@ -175,14 +194,28 @@ def sparse_table(
     row: Layout = SPARSE_ROW,
 ) -> SparseTarget:
     """Return what writes a sparse table; the arguments are those of `SparseWriter`."""
-    if tables is None or not _is_plain(packing, block_count):
+    if tables is None or block_count > _BLOCK_COUNT_MAX:
         return SparseWriter(files, sink, block_count, packing, row)
+    framing = _framing(packing, row)
     builder = tables.BlockBuilder(
-        block_count, enveloped=packing is not None, positioned=row is SPARSE_OUT_ROW
+        block_count,
+        enveloped=packing is not None,
+        framed=framing is not None,
+        positioned=row is SPARSE_OUT_ROW,
+        versions=_versions(packing),
     )
-    return BuiltSparse(files, sink, builder, packing)
+    return BuiltSparse(files, sink, builder, packing, framing)
 
 
-def _is_plain(packing: Packing | None, block_count: int) -> bool:
-    """Return whether blocks are stored as they are."""
-    return block_count <= _BLOCK_COUNT_MAX and (packing is None or packing.frames is None)
+def _framing(packing: Packing | None, row: Layout) -> Framing | None:
+    """Return what makes frames of the blocks; None where they are stored as they are."""
+    if packing is None or packing.frames is None:
+        return None
+    return Framing(packing.frames, row, by_columns=packing.by_columns)
+
+
+def _versions(packing: Packing | None) -> bool | None:
+    """Return what records are, where the kernel is to take their blocks apart."""
+    if packing is None or packing.frames is None or not packing.by_columns:
+        return None
+    return packing.versions

@@ -13,9 +13,10 @@ from typing import Final
 import zstandard
 
 from lithograph.errors import CorruptionError
-from lithograph.formats.block_columns import Record, encode_columns
+from lithograph.formats.block_columns import Record
 from lithograph.formats.envelope import DICTIONARY_SIZE_MAX, PLAIN_FRAMES, Frames
 from lithograph.formats.segment_footer import Section
+from lithograph.segments.columns import encode_columns
 from lithograph.segments.sealed_file import SealedFile
 
 SAMPLE_SIZE: Final = 4 * 2**20

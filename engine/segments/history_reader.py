@@ -115,6 +115,8 @@ class HistoryReader:
     def all_nodes(self, span: CommitSpan) -> Iterator[tuple[int, list[NodeVersion]]]:
         """Yield every node with versions here, ascending."""
         for node_id, stored in self.nodes.all_records():
+            if node_id >= self.footer.end_id:
+                raise self.nodes.wrong(f"id {node_id} is not below {self.footer.end_id}")
             yield node_id, stored.decode(lambda data: decode_node_versions(data, span))
 
     def all_edges(

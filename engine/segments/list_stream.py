@@ -23,7 +23,7 @@ class ListStream(Generic[Entry]):
     merge : the kernel's.
     answer : does what a source, by its rank, asks for.
     careful : returns the edges of an id, merged; gets the ranks of the sources that have it.
-    disorder : returns the error about a source whose ids do not ascend.
+    disorder : returns the error about a source whose ids do not ascend, or leave the slice.
     """
 
     def __init__(
@@ -77,6 +77,8 @@ class ListStream(Generic[Entry]):
                 raise self._disorder(outcome[1])
             return bool(outcome[0] == "paused")
 
-    def is_finished(self) -> bool:
-        """Return whether no source has an id left."""
-        return self._merge.is_finished()
+    def finish(self) -> None:
+        """Raise CorruptionError unless all ids were below the last `end_id`."""
+        rank = self._merge.unfinished()
+        if rank >= 0:
+            raise self._disorder(rank)

@@ -232,6 +232,8 @@ class SegmentReader:
         span = self.span
         for table in (self.sparse_nodes, self.dense_nodes):
             for node_id, stored in table.all_records():
+                if table is self.sparse_nodes and node_id >= self.footer.first_id:
+                    raise table.wrong(f"id {node_id} is not below {self.footer.first_id}")
                 yield node_id, stored.decode(lambda data: decode_node_version(data, span))
 
     def all_edges(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, EdgeVersion]]]]:

@@ -6,12 +6,11 @@ behind others waits in spools. Nothing names the files before the caller puts th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from lithograph.errors import CorruptionError
 from lithograph.files import Files
 from lithograph.formats.adjacency_list import encode_list
 from lithograph.formats.commit_block import COMMIT_ROW, CommitState, encode_commits
@@ -36,6 +35,7 @@ from lithograph.segments.dictionary import texts_of_nodes, train_dictionary
 from lithograph.segments.edge_writer import EdgeWriter
 from lithograph.segments.history_writer import HistoryWriter
 from lithograph.segments.list_stream import ListStream
+from lithograph.segments.moving_records import MovingSlice, NameItem, NodeItem
 from lithograph.segments.sealed_writer import SealedWriter
 from lithograph.segments.section_writer import SectionWriter
 from lithograph.segments.slice import IncomingEdge, Mark, Slice, SliceEdge, StreamedSlice
@@ -51,6 +51,9 @@ STREAM_FACTOR: Final = 16
 """So many times more between two steps where the kernel writes: 16,384 edges take about 2 ms."""
 
 Entry = TypeVar("Entry")
+_MOVES_PER_ENTRY: Final = 16
+"""Records that move in the time in which an entry is written."""
+
 Steps = Generator[None, None, None]
 
 
@@ -136,6 +139,8 @@ class _Job:
         self._slice = slice_
         self._shape = shape
         self._step_count = step_count
+        # What moves by itself costs little, what is compressed costs much.
+        self._pause_count = step_count if compress else _MOVES_PER_ENTRY * step_count
         self._work = 0
         self._compress = compress
         self._packing = packing = Packing(PLAIN_FRAMES if compress else None, shape.inline_size_max)
@@ -166,13 +171,18 @@ class _Job:
             slice_.last_sequence,
         )
         self._commit_rows = Spool(files)
+        self._moving_nodes = slice_.moving_nodes() if isinstance(slice_, MovingSlice) else None
         self._split: dict[str, SplitWriter] = {}
         self._superseding_edge_count = 0
 
     def write_names(self) -> Steps:
         out, table = self._out, self._names
         out.begin("names")
-        for node_id, name in self._slice.names():
+        for item in self._names_to_write():
+            if item is None:
+                yield
+                continue
+            node_id, name = item
             table.add(node_id, name.encode())
             yield from self._step(1)
         table.finish(self._slice.end_id)
@@ -180,7 +190,11 @@ class _Job:
 
     def write_nodes(self) -> Steps:
         table = self._begin("nodes", packing=self._write_dictionary())
-        for node_id, version, history in self._slice.nodes():
+        for item in self._nodes_to_write(table):
+            if item is None:
+                yield
+                continue
+            node_id, version, history = item
             if version is not None:
                 table.add(node_id, self._node_record(version))
             if history:
@@ -189,9 +203,25 @@ class _Job:
         table.finish(self._slice.end_id)
         self._history.end_nodes()
 
+    def _names_to_write(self) -> Iterator[NameItem | None]:
+        """Return the names that do not move by themselves, None where to pause."""
+        table = self._names
+        moving = self._slice.moving_names() if isinstance(self._slice, MovingSlice) else None
+        if moving is None or not isinstance(table, BuiltTable):
+            return self._slice.names()
+        move = moving.begin(self._shape.inline_size_max)
+        return move.below(self._slice.end_id, table, self._pause_count)
+
+    def _nodes_to_write(self, table: SplitWriter) -> Iterator[NodeItem | None]:
+        """Return the nodes that do not move by themselves, None where to pause."""
+        if self._moving_nodes is None or not table.is_built:
+            return self._slice.nodes()
+        move = self._moving_nodes.begin(self._shape.inline_size_max)
+        return table.move(move, self._slice.end_id, self._pause_count)
+
     def write_edges(self) -> Steps:
         table = self._begin("out", sparse_row=SPARSE_OUT_ROW, dense_row=DENSE_OUT_ROW)
-        stream = self._edge_stream()
+        stream = self._edge_stream(table)
         if stream is not None:
             yield from self._put_stream(stream, table, self._edges, self._add_edges)
             self._superseding_edge_count += stream.superseding_count
@@ -205,7 +235,7 @@ class _Job:
 
     def write_incoming(self) -> Steps:
         table = self._begin("in")
-        stream = self._incoming_stream()
+        stream = self._incoming_stream(table)
         if stream is not None:
             yield from self._put_stream(stream, table, None, self._add_incoming)
         else:
@@ -287,13 +317,23 @@ class _Job:
         self._out.begin("dictionary")
         if not self._compress:
             return packing
-        records = (self._node_record(version) for _, version, _ in self._slice.nodes() if version)
-        texts = texts_of_nodes(records, self._shape.nodes, packing.inline_size_max)
-        dictionary = train_dictionary(texts)
+        dictionary = train_dictionary(self._texts(packing.inline_size_max))
         if not dictionary:
             return packing
         self._out.append(dictionary)
         return packing._replace(frames=Frames(dictionary))
+
+    def _texts(self, inline_size_max: int) -> Iterator[bytes]:
+        """Yield the texts of blocks of end states."""
+        block_count = self._shape.nodes
+        if self._moving_nodes is not None:
+            move = self._moving_nodes.begin(inline_size_max)
+            return move.texts(block_count, inline_size_max, self._end_record)
+        records = (self._node_record(version) for _, version, _ in self._slice.nodes() if version)
+        return texts_of_nodes(records, block_count, inline_size_max)
+
+    def _end_record(self, item: NodeItem) -> bytes | None:
+        return self._node_record(item[1]) if item[1] is not None else None
 
     def _step(self, count: int) -> Steps:
         """Pause when enough entries were written since the last time."""
@@ -307,15 +347,17 @@ class _Job:
         NODE_VERSIONS.append(record, version, self._slice.first_sequence)
         return bytes(record)
 
-    def _edge_stream(self) -> ListStream[SliceEdge] | None:
+    def _edge_stream(self, table: SplitWriter) -> ListStream[SliceEdge] | None:
         slice_ = self._slice
-        if not isinstance(slice_, StreamedSlice) or not isinstance(self._edges, BuiltEdges):
+        if not (table.is_built and isinstance(self._edges, BuiltEdges)):
             return None
-        return slice_.edge_stream(self._shape)
+        return slice_.edge_stream(self._shape) if isinstance(slice_, StreamedSlice) else None
 
-    def _incoming_stream(self) -> ListStream[IncomingEdge] | None:
+    def _incoming_stream(self, table: SplitWriter) -> ListStream[IncomingEdge] | None:
         slice_ = self._slice
-        return slice_.incoming_stream(self._shape) if isinstance(slice_, StreamedSlice) else None
+        if not (table.is_built and isinstance(slice_, StreamedSlice)):
+            return None
+        return slice_.incoming_stream(self._shape)
 
     def _put_stream(
         self,
@@ -338,8 +380,7 @@ class _Job:
                     yield from self._step(len(found[1]))
                 else:
                     yield
-        if not stream.is_finished():
-            raise CorruptionError(f"edges of nodes from id {self._slice.end_id} on")
+        stream.finish()
 
     def _add_edges(self, table: SplitWriter, source: int, edges: Sequence[SliceEdge]) -> None:
         kept = [edge for edge in edges if edge.mark != Mark.GONE]

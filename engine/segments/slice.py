@@ -35,6 +35,10 @@ IncomingEdge = tuple[AdjacentEdge, Mark, bool]
 """One edge as its target sees it, and whether it has history."""
 
 
+NodeItem = tuple[int, NodeVersion | None, list[NodeVersion]]
+"""An id, the end state of its node, and its history, oldest first."""
+
+
 class Slice(Protocol):
     """What a segment is made of.
 
@@ -74,6 +78,17 @@ class Slice(Protocol):
     def incoming(self) -> Iterator[tuple[int, list[IncomingEdge]]]:
         """Yield (target, its edges ascending): the same edges with the same marks, and whether
         the edge has history. Lists are not empty."""
+
+
+@runtime_checkable
+class EncodedSlice(Slice, Protocol):
+    """A slice that has the records of nodes as the segment will have them."""
+
+    def encoded_names(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what `names` does, in UTF-8."""
+
+    def encoded_nodes(self) -> Iterator[tuple[int, bytes | NodeItem]]:
+        """Yield the record of each node that has no history here; of others what `nodes` yields."""
 
 
 @runtime_checkable

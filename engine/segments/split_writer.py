@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lithograph.files import Files
 from lithograph.formats.layout import Layout
 from lithograph.formats.table_directory import DENSE_ROW, SPARSE_ROW
-from lithograph.segments.built_table import SparseTarget, dense_table, sparse_table
+from lithograph.segments.built_table import BuiltTable, SparseTarget, dense_table, sparse_table
+from lithograph.segments.moving_records import Item, Move
 from lithograph.segments.section_writer import SectionWriter
 from lithograph.segments.table_writer import Packing
 
@@ -40,6 +43,11 @@ class SplitWriter:
         self._in_dense = False
         out.begin(f"sparse_{what}")
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the kernel builds both tables."""
+        return isinstance(self.sparse, BuiltTable) and isinstance(self.dense, BuiltTable)
+
     def add(self, node_id: int, record: bytes, flags: int = 0, position: int = 0) -> None:
         """Add the record of an id above those before; `position` as in the tables."""
         if node_id < self._first_id:
@@ -56,6 +64,14 @@ class SplitWriter:
         self.sparse_position = position
         finish_sparse(self._out, f"sparse_{self._what}", self.sparse)
         self._out.begin(f"dense_{self._what}")
+
+    def move(self, move: Move[Item], end_id: int, pause_count: int) -> Iterator[Item | None]:
+        """Move records into both tables, that have no positions; yield as `Move.below`."""
+        assert isinstance(self.sparse, BuiltTable)
+        assert isinstance(self.dense, BuiltTable)
+        yield from move.below(self._first_id, self.sparse, pause_count)
+        self.begin_dense(0)
+        yield from move.below(end_id, self.dense, pause_count)
 
     def finish(self, end_id: int, position: int = 0) -> None:
         """Write what is left of both tables; `end_id` is the end of the ids born here."""

@@ -72,7 +72,9 @@ class StoredFeeds:
         self.feeds[rank].answer()
 
     def _disorder(self, rank: int) -> CorruptionError:
-        return CorruptionError("the ids of a table do not ascend", path=self.feeds[rank].path)
+        return CorruptionError(
+            "the ids of a table do not ascend to its end", path=self.feeds[rank].path
+        )
 
 
 def merge_edges(

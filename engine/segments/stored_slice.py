@@ -12,8 +12,14 @@ from lithograph.formats.operations import AdjacentEdge
 from lithograph.segments.folding import raw_versions
 from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.layer import Direction
-from lithograph.segments.segment_reader import SegmentReader
+from lithograph.segments.moving_records import END_STATES, HISTORIES, NAMES, RecordStream
+from lithograph.segments.segment_reader import (
+    SegmentReader,
+    decode_node_version,
+    decode_node_versions,
+)
 from lithograph.segments.slice import Mark, SliceEdge
+from lithograph.segments.stored_blocks import HeldRecord
 from lithograph.segments.stored_feed import Located, StoredFeed, history_feed, segment_feed
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
@@ -52,6 +58,40 @@ class StoredSlice:
         both = _zipped(self._segment.all_nodes(), history.all_nodes(span))
         for node_id, end, versions in both:
             yield node_id, end, versions or []
+
+    def name_stream(self) -> RecordStream:
+        """Return the names, for a merge in the kernel."""
+        return RecordStream([self._segment.names], NAMES, 0)
+
+    def node_streams(self, first_sequence: int) -> list[RecordStream]:
+        """Return the end states of nodes, and then their history if there is any.
+
+        first_sequence : of the output.
+        """
+        segment = self._segment
+        ends = RecordStream(
+            [segment.sparse_nodes, segment.dense_nodes],
+            END_STATES,
+            self.first_id,
+            self.last_sequence - self.first_sequence,
+            self.first_sequence - first_sequence,
+        )
+        if self._history is None:
+            return [ends]
+        return [ends, RecordStream([self._history.nodes], HISTORIES, self.end_id)]
+
+    def node(
+        self, end: HeldRecord | None, past: HeldRecord | None
+    ) -> tuple[NodeVersion | None, list[NodeVersion]]:
+        """Return end state and history of a node, as `nodes` yields them.
+
+        end, past : its records in `node_streams`, None where it has none.
+        """
+        span = self._segment.span
+        return (
+            end.decode(lambda data: decode_node_version(data, span)) if end is not None else None,
+            past.decode(lambda data: decode_node_versions(data, span)) if past is not None else [],
+        )
 
     def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
         history = self._history

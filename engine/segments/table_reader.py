@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from lithograph.errors import CorruptionError
-from lithograph.formats.block_columns import decode_columns
 from lithograph.formats.cursor import Cursor
 from lithograph.formats.envelope import (
     COLUMNS,
@@ -39,6 +38,7 @@ from lithograph.formats.table_directory import DENSE_ROW, SPARSE_ROW
 from lithograph.ids import ID_END
 from lithograph.kernel import UNSURE, quick
 from lithograph.segments.block_cache import BlockCache
+from lithograph.segments.columns import decode_columns
 from lithograph.segments.dictionary import StoredDictionary
 from lithograph.segments.filter_reader import FilterReader
 from lithograph.segments.sealed_file import SealedFile
@@ -142,6 +142,56 @@ class TableReader:
             raise self.wrong(f"block {index} stands at {start} to {end}")
         return row, start, end
 
+    def bodies(self, first: int, end: int, size_max: int) -> list[tuple[tuple[int, ...], bytes]]:
+        """Return rows and bodies of the blocks [first, end) of a table with envelopes, past the
+        cache; fewer, but at least one, if they stand in more than `size_max` bytes.
+
+        Raises
+        ------
+        CorruptionError : about any of them.
+
+        Cost: two reads, and unpacking.
+        """
+        places = self._places(first, end)
+        row, start, stop = places[0]
+        if stop - start > size_max:
+            body = self.body(start, stop)
+            return [(row, body.read(0, body.size))]
+        count = 1
+        while count < len(places) and places[count][2] - start <= size_max:
+            count += 1
+        data = self.file.read(self._blocks.offset + start, places[count - 1][2] - start)
+        return [
+            (row, self._body_in(data, begin - start, end - start, begin))
+            for row, begin, end in places[:count]
+        ]
+
+    def _places(self, first: int, end: int) -> list[tuple[tuple[int, ...], int, int]]:
+        """Return what `row` does, of the blocks [first, end)."""
+        size = self._row.size
+        stop = min(end + 1, self.block_count)
+        data = self.file.read(self._directory.offset + first * size, (stop - first) * size)
+        rows = [self._row.unpack_from(data, at) for at in range(0, len(data), size)]
+        starts = [row[self._offset_column] for row in rows]
+        ends = [*starts[1:], self.size][: end - first]
+        if any(not begin < stop <= self.size for begin, stop in zip(starts, ends, strict=False)):
+            # Whoever asks for that one alone is told.
+            return [self.row(index) for index in range(first, end)]
+        return list(zip(rows, starts, ends, strict=False))
+
+    def _body_in(self, data: bytes, start: int, end: int, offset: int) -> bytes:
+        """Return what the envelope of a block unpacks to, that stands at `start` of some bytes of
+        the section, and at `offset` of that; the next block begins at `end`."""
+        cursor = Cursor(data, start, end)
+        try:
+            codec, size = decode_head(cursor)
+            stored = data[cursor.take(size) : cursor.offset]
+            return stored if codec == RAW else self._unpack(codec, stored)
+        except CorruptionError:
+            # The way of single blocks says where it is wrong.
+            body = self._envelope(offset, end - start, exact=False)
+            return body.read(0, body.size)
+
     def body(self, start: int, end: int) -> Stored:
         """Return the body of a block, unpacked; `row` says where it stands."""
         if not self.has_envelopes:
@@ -244,6 +294,10 @@ class RecordTable(TableReader, ABC):
         """Return a block."""
 
     @abstractmethod
+    def ids_of(self, index: int, row: tuple[int, ...]) -> tuple[int, int]:
+        """Return the first id of a block, and how many it has, or in a sparse one may have."""
+
+    @abstractmethod
     def first_block(self, start: int) -> int:
         """Return the index of the first block that may hold ids from `start` on."""
 
@@ -297,6 +351,10 @@ class DenseTable(RecordTable):
             return Block(body, ids, found[1], row)
         heads = self._decode_heads(body, self._head_cursor(body), len(ids), dense=True)
         return Block(body, ids, heads, row)
+
+    def ids_of(self, index: int, row: tuple[int, ...]) -> tuple[int, int]:
+        first = index * self._block_count_max
+        return self.ids.start + first, min(self._block_count_max, len(self.ids) - first)
 
     def first_block(self, start: int) -> int:
         return max(start - self.ids.start, 0) // self._block_count_max
@@ -357,6 +415,9 @@ class SparseTable(RecordTable):
             raise body.located(error) from None
         heads = self._decode_heads(body, cursor, len(ids))
         return Block(body, ids, heads, row)
+
+    def ids_of(self, index: int, row: tuple[int, ...]) -> tuple[int, int]:
+        return row[0], self._block_count_max
 
     def first_block(self, start: int) -> int:
         return max(self._bisect(start), 0)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from lithograph.files import Files
-from lithograph.formats.block_columns import encode_columns
 from lithograph.formats.envelope import Frames, encode_columns_envelope, encode_envelope
 from lithograph.formats.layout import Layout
 from lithograph.formats.table_block import OUT_OF_LINE, encode_block, encode_reference
@@ -21,6 +20,7 @@ from lithograph.formats.table_directory import (
     SPARSE_ROW,
 )
 from lithograph.kernel import xxh64
+from lithograph.segments.columns import encode_columns
 from lithograph.segments.filter_builder import FilterBuilder
 from lithograph.segments.spool import Spool
 

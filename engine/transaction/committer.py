@@ -29,7 +29,7 @@ from lithograph.options import Options
 from lithograph.segments.layer import Layers
 from lithograph.transaction.draft_resolve import resolve_draft
 from lithograph.transaction.intents import Intents
-from lithograph.transaction.reads_made import ReadsMade
+from lithograph.transaction.reads_made import NO_VIEW, ReadsMade
 from lithograph.transaction.resolve import Resolver
 from lithograph.write.commit import Commit
 from lithograph.write.empty_memtable import MEMTABLE
@@ -62,6 +62,11 @@ class CommitRequest:
     sequence: int | None = None
     error: BaseException | None = None
     done: bool = field(default=False)
+
+    @classmethod
+    def of_draft(cls, draft: Draft) -> CommitRequest:
+        """Return the request of puts that nothing was read for."""
+        return cls(Intents(), ReadsMade(NO_VIEW), draft=draft)
 
     @property
     def size_min(self) -> int:
@@ -130,7 +135,7 @@ class Committer:
                 while not request.done:
                     self._check_open()
                     self._lead(self._next_group())
-            # At once, not with the next commit: what a large transaction puts is large in memory too.
+            # At once: what a large transaction puts takes much memory.
             with self._queue, contextlib.suppress(ValueError):
                 self._waiting.remove(request)
         except BaseException:

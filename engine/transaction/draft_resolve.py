@@ -6,8 +6,9 @@ Whatever is rare is left to the plain way, which also has the words for what is 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from lithograph.kernel._memory import Draft
     from lithograph.kernel._reads import QuickView
 
-EDGE_SIZE = 24
-"""Bytes of an edge in what `Draft.between_old` returns."""
+_EDGE: Final = struct.Struct("<QQQQ")
+"""An edge in what `Draft.between_old` returns: source, target, type code, place."""
 
 
 class Newest(Protocol):
@@ -50,9 +51,12 @@ def resolve_draft(draft: Draft, newest: Newest, *, is_newest: bool) -> tuple[byt
     if not draft.resolve(ids, codes):
         return None
     plain, keyed = draft.between_old(codes)
-    if quick.first_known(plain) < len(plain) // EDGE_SIZE:
-        return None
-    for source, code, target, key in keyed:
-        if find_edge(newest.layers, source, (code, target, key), newest.sequence) is not None:
+    doubtful = [_EDGE.unpack_from(plain, at * _EDGE.size) for at in quick.known_edges(plain)]
+    for source, target, code, key, place in (
+        *((source, target, code, "", place) for source, target, code, place in doubtful),
+        *((source, target, code, key, place) for source, code, target, key, place in keyed),
+    ):
+        there = find_edge(newest.layers, source, (code, target, key), newest.sequence)
+        if there is not None and not draft.leave(place):
             return None
     return draft.encode(newest.next_id, codes, newest.type_count)

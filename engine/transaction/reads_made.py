@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from lithograph.errors import ConflictError
 from lithograph.read.fold import (
@@ -13,6 +14,9 @@ from lithograph.read.fold import (
 )
 from lithograph.segments.layer import Layers
 from lithograph.transaction.intents import EdgeName
+
+NO_VIEW: Final = -1
+"""In place of a view's sequence, where nothing was read."""
 
 
 class ReadsMade:
@@ -39,7 +43,7 @@ class ReadsMade:
 
         layers, sequence : the newest state.   Cost: a look-up for each read.
         """
-        if sequence == self.view_sequence:
+        if sequence == self.view_sequence or not (self.names or self.edges):
             return
         for name, node_id in self.names.items():
             if find_name(layers, name, sequence) != node_id:

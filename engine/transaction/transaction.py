@@ -78,7 +78,7 @@ class Transaction:
         self._on_end = on_end
         self._thread = threading.get_ident()
         self._intents = Intents()
-        # Puts go here as long as each is the first of its name or edge.
+        # Puts go here as long as nothing else is wanted of what they put.
         self._draft = (
             None if memory is None else memory.Draft(UNSET, view.find, size_max, too_large)
         )
@@ -156,9 +156,8 @@ class Transaction:
         self._check()
         draft = self._draft
         if draft is not None:
-            if draft.put_node(name, type, observations, properties, created_at):
-                return
-            self._spill()
+            draft.put_node(name, type, observations, properties, created_at)
+            return
         check_name(name)
         patch = NodePatch(
             created_at=_moment(created_at, "created_at"),

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 from lithograph.catalog.current_file import read_current
 from lithograph.catalog.generation import Generation
@@ -272,10 +271,14 @@ class Journal:
         pieces = []
         synced_upto = self.state.wal_synced
         for commit in commits:
-            record = WalRecord(
-                0, 0, commit.sequence, 0, commit.time, commit.operation_count, commit.payload
+            piece, position = self.log.encode_commit(
+                position,
+                commit.sequence,
+                commit.time,
+                commit.operation_count,
+                commit.payload,
+                synced_upto,
             )
-            piece, position = self.log.encode_next(position, record, synced_upto)
             pieces.append(piece)
         self._write(b"".join(pieces))
         if sync:
@@ -396,8 +399,7 @@ class Journal:
         )
         with self.guard:
             state = self.shared.publish(
-                replace(
-                    self.state,
+                self.state._replace(
                     wal_number=log.number,
                     wal_end=position.offset,
                     wal_synced=position.offset,
@@ -456,8 +458,7 @@ class Journal:
         with self.guard:
             try:
                 state = self.shared.publish(
-                    replace(
-                        self.state,
+                    self.state._replace(
                         wal_end=position.offset,
                         wal_synced=synced,
                         chain=position.chain,
@@ -485,7 +486,7 @@ class Journal:
             try:
                 # What is in force, not what this process meant to publish when it failed.
                 in_force = self.shared.read()
-                self.shared.publish(replace(in_force, flags=FLAG_SWITCH_WAL))
+                self.shared.publish(in_force._replace(flags=FLAG_SWITCH_WAL))
             except (StorageError, CorruptionError) as second:
                 _log.error("%s: cannot tell other processes: %s", self.log.path, second)
 

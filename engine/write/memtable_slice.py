@@ -11,9 +11,9 @@ from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.properties import EMPTY
 from lithograph.segments.folding import fold_edge_versions, fold_node_versions
 from lithograph.segments.layer import Direction
-from lithograph.segments.slice import Mark, SliceEdge, merged_mark
+from lithograph.segments.slice import IncomingEdge, Mark, NodeItem, SliceEdge, merged_mark
 from lithograph.segments.version import EdgeVersion, NodeVersion
-from lithograph.write.memtable import Memtable
+from lithograph.write.memtable import EdgeVersions, Memtable
 
 
 class MemtableSlice:
@@ -43,36 +43,48 @@ class MemtableSlice:
             if name is not None and self.first_id <= node_id < self.end_id:
                 yield node_id, name
 
-    def nodes(self) -> Iterator[tuple[int, NodeVersion | None, list[NodeVersion]]]:
+    def nodes(self) -> Iterator[NodeItem]:
         for node_id, _, versions in self._memtable.all_nodes():
-            raw = [
-                self._local_node(version)
-                for version in versions
-                if self.first_sequence <= version.sequence <= self.last_sequence
-            ]
-            if raw:
-                yield (node_id, *fold_node_versions(raw))
+            item = self._node(node_id, versions)
+            if item is not None:
+                yield item
 
     def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
         for source, edges in self._memtable.all_lists(Direction.OUT):
-            found = [
-                self._edge(source, adjacent, raw)
-                for adjacent, versions in edges
-                if (raw := self._raw(versions))
-            ]
+            found = self._outgoing(source, edges)
             if found:
                 yield source, found
 
-    def incoming(self) -> Iterator[tuple[int, list[tuple[AdjacentEdge, Mark, bool]]]]:
+    def incoming(self) -> Iterator[tuple[int, list[IncomingEdge]]]:
         for target, edges in self._memtable.all_lists(Direction.IN):
-            found = []
-            for adjacent, versions in edges:
-                raw = self._raw(versions)
-                if raw:
-                    mark = self._mark(max(target, adjacent[1]), raw)
-                    found.append((adjacent, mark, len(raw) > 1 or mark == Mark.GONE))
+            found = self._incoming(target, edges)
             if found:
                 yield target, found
+
+    def _node(self, node_id: int, versions: list[NodeVersion]) -> NodeItem | None:
+        """Return what the range says of a node; None if nothing."""
+        raw = [
+            self._local_node(version)
+            for version in versions
+            if self.first_sequence <= version.sequence <= self.last_sequence
+        ]
+        return (node_id, *fold_node_versions(raw)) if raw else None
+
+    def _outgoing(self, source: int, edges: list[EdgeVersions]) -> list[SliceEdge]:
+        return [
+            self._edge(source, adjacent, raw)
+            for adjacent, versions in edges
+            if (raw := self._raw(versions))
+        ]
+
+    def _incoming(self, target: int, edges: list[EdgeVersions]) -> list[IncomingEdge]:
+        found = []
+        for adjacent, versions in edges:
+            raw = self._raw(versions)
+            if raw:
+                mark = self._mark(max(target, adjacent[1]), raw)
+                found.append((adjacent, mark, len(raw) > 1 or mark == Mark.GONE))
+        return found
 
     def _raw(self, versions: list[EdgeVersion]) -> list[EdgeVersion]:
         """Return an edge's versions in the range, oldest first."""

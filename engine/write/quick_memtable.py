@@ -112,6 +112,11 @@ class QuickMemtable(Memtable):
                     if first <= change.sequence <= last:
                         yield Change(change.sequence, True, source, adjacent)
 
+    def names_source(self) -> object:
+        """Return all names with their versions, as the kernel's runs take them."""
+        assert memory is not None
+        return memory.MemtableNames(self.core).capsule()
+
     def all_names(self) -> Iterator[tuple[str, list[tuple[int, int]]]]:
         start, after = "", False
         while page := self.core.names_after(start, after, 1024):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lithograph.catalog.file_numbers import create_numbered
 from lithograph.errors import CorruptionError, StorageError
 from lithograph.files import File, Files
 from lithograph.formats.file_names import WAL_DIRECTORY, wal_name
 from lithograph.formats.wal_header import WAL_START, WalHeader
-from lithograph.formats.wal_record import WalRecord
+from lithograph.formats.wal_record import WalRecord, encode_record
 from lithograph.kernel import scan_records
 
 
-@dataclass(frozen=True, slots=True)
-class LogPosition:
+class LogPosition(NamedTuple):
     """How far a log was followed.
 
     offset : in bytes, behind the last record.   chain : that record's checksum.
@@ -118,19 +118,38 @@ class WalFile:
         self, position: LogPosition, record: WalRecord, synced_upto: int
     ) -> tuple[bytes, LogPosition]:
         """Return the bytes of `record` as the next one behind `position`, and where it ends."""
-        data = WalRecord(
-            position.chain,
-            self.header.epoch,
+        return self.encode_commit(
+            position,
             record.sequence,
-            synced_upto,
             record.commit_time,
             record.operation_count,
             record.payload,
-        ).encode()
-        assert record.sequence == position.sequence + 1
+            synced_upto,
+        )
+
+    def encode_commit(
+        self,
+        position: LogPosition,
+        sequence: int,
+        commit_time: int,
+        operation_count: int,
+        payload: bytes,
+        synced_upto: int,
+    ) -> tuple[bytes, LogPosition]:
+        """Return the record of a commit as the next one behind `position`, and where it ends."""
+        assert sequence == position.sequence + 1
+        data = encode_record(
+            position.chain,
+            self.header.epoch,
+            sequence,
+            synced_upto,
+            commit_time,
+            operation_count,
+            payload,
+        )
         checksum = int.from_bytes(data[:8], "little")
         end = position.offset + len(data)
-        return data, LogPosition(self.number, end, checksum, record.sequence, record.commit_time)
+        return data, LogPosition(self.header.file_number, end, checksum, sequence, commit_time)
 
     def read(self, start: LogPosition, limit: int | None) -> tuple[list[LoggedRecord], bytes]:
         """Return the unbroken records from `start` on, and the bytes behind them, up to `limit`.
