@@ -42,7 +42,7 @@ if kernel.tables is None:
     pytest.skip("the reference kernel merges no lists", allow_module_level=True)
 
 SMALL = SegmentShape(lists=7, positions=5, group_edges=3, unindexed_size_max=20, inline_size_max=90)
-DAMAGE_COUNT = 60
+DAMAGE_COUNT = 150
 SHAPES = [TINY, SMALL, ON_DISK]
 OUTPUT = 99
 
@@ -202,12 +202,14 @@ def test_hubs_are_the_same() -> None:
 def test_edges_in_two_inputs_are_handed_back_and_the_others_are_not() -> None:
     one = plain_slice(1, range(100), [(at, 0, 5) for at in range(100)])
     other = plain_slice(51, range(100, 200), [(at, 0, 5) for at in range(100, 200)])
-    ended = EdgeVersion(60, MOMENT + 60, None, False)
-    other.raw_edges[8, (0, 5, "")] = [ended]
+    change = EdgePatch(properties=b"\x80")
+    other.raw_edges[8, (0, 5, "")] = [EdgeVersion(60, MOMENT + 60, change, False)]
+    # The end of an edge that was never made: nothing is left of it.
+    other.raw_edges[7, (0, 6, "")] = [EdgeVersion(61, MOMENT + 61, None, False)]
     other.raw_edges[9, (1, 5, "")] = other.raw_edges.pop((109, (0, 5, "")))
     files, found = segments_of([one, other], ON_DISK)
 
-    assert handed_back(files, found) == [8]
+    assert handed_back(files, found) == [7, 8]
     assert_same(files, lambda: [stored(files, part, ON_DISK) for part in found], ON_DISK)
 
 

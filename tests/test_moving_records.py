@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -27,7 +27,7 @@ from lithograph.formats.segment_shape import ON_DISK, SegmentShape
 from lithograph.formats.table_block import decode_heads, decode_presence, encode_block
 from lithograph.formats.version_record import NODE_VERSIONS, CommitSpan
 from lithograph.maintenance.merge_slice import MergeSlice
-from lithograph.segments import built_table, columns
+from lithograph.segments import built_edges, built_table, columns
 from lithograph.segments.moving_records import END_STATES, NAMES
 from lithograph.segments.segment_reader import decode_name, decode_node_version
 from lithograph.segments.slice import Slice
@@ -35,7 +35,7 @@ from lithograph.segments.stored_slice import StoredSlice
 from lithograph.segments.version import NodeVersion
 from lithograph.tools.testing import segment_samples as samples
 from lithograph.tools.testing.samples import MOMENT
-from lithograph.tools.testing.segment_samples import TINY, Written, time_of
+from lithograph.tools.testing.segment_samples import TINY, time_of
 from lithograph.tools.testing.slices import RawSlice
 from lithograph.tools.testing.strategies import names, node_patches
 
@@ -61,14 +61,16 @@ class Careful:
         self._slice = slice_
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("moving"):
+        if name.startswith("moving") or name.endswith("_stream"):
             raise AttributeError(name)
         return getattr(self._slice, name)
 
 
 @contextmanager
 def plain_writers() -> Iterator[None]:
-    with mock.patch.object(built_table, "tables", None), mock.patch.object(columns, "tables", None):
+    with ExitStack() as patches:
+        for module in (built_edges, built_table, columns):
+            patches.enter_context(mock.patch.object(module, "tables", None))
         yield
 
 
@@ -148,14 +150,6 @@ def stored(
     return found
 
 
-def files_of(written: Written) -> list[tuple[bytes, bytes]]:
-    kinds = [FileKind.SEGMENT, FileKind.HISTORY]
-    return [
-        samples.data_and_body(written, kind)
-        for kind in (kinds if written.written.history is not None else kinds[:1])
-    ]
-
-
 def no_edges(source: int, edge: object) -> int:
     raise AssertionError("there are no edges")
 
@@ -165,10 +159,10 @@ def merged_both_ways(
 ) -> tuple[Any, Any]:
     """Return the files of a merge as the kernel makes them, and as the plain way does."""
     moved: Any = MergeSlice(inputs, floor, no_edges)
-    fast = files_of(samples.write(moved, compress=compress, shape=shape))
+    fast = samples.whole_files(samples.write(moved, compress=compress, shape=shape))
     with plain_writers():
         careful: Any = Careful(moved)
-        return fast, files_of(samples.write(careful, compress=compress, shape=shape))
+        return fast, samples.whole_files(samples.write(careful, compress=compress, shape=shape))
 
 
 LONG = NodePatch(type_code=3, observations=("long " * LARGE,))
@@ -233,7 +227,7 @@ def outcome(inputs: Sequence[StoredSlice], *, compress: bool) -> Any:
     """Return the files of a merge, or the class of its error."""
     try:
         slice_: Any = MergeSlice(inputs, 0, no_edges)
-        return files_of(samples.write(slice_, compress=compress, shape=SMALL))
+        return samples.whole_files(samples.write(slice_, compress=compress, shape=SMALL))
     except CorruptionError:
         return CorruptionError
 
@@ -242,7 +236,7 @@ def careful_outcome(inputs: Sequence[StoredSlice], *, compress: bool) -> Any:
     try:
         slice_: Any = Careful(MergeSlice(inputs, 0, no_edges))
         with plain_writers():
-            return files_of(samples.write(slice_, compress=compress, shape=SMALL))
+            return samples.whole_files(samples.write(slice_, compress=compress, shape=SMALL))
     except (CorruptionError, AssertionError):
         return CorruptionError
 

@@ -4,7 +4,11 @@ is unsure wherever the careful way says that something is wrong."""
 from __future__ import annotations
 
 import contextlib
+import copy
+import gc
+import json
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -13,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,35 +31,41 @@ from lithograph.formats.cursor import Cursor
 from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.file_header import HEADER_SIZE, FileKind
 from lithograph.formats.file_names import run_name
+from lithograph.formats.moment import MOMENT_MAX, MOMENT_MIN, decode_moment
 from lithograph.formats.node_patch import NodePatch
+from lithograph.formats.properties import check_encoded, encode_properties
 from lithograph.formats.segment_shape import ON_DISK
 from lithograph.formats.table_block import decode_heads, decode_ids, decode_presence, encode_block
 from lithograph.formats.version_record import NODE_VERSIONS, CommitSpan
 from lithograph.ids import ABSENT
-from lithograph.read.fold import find_name
+from lithograph.read.fold import find_name, fold_node, is_live
 from lithograph.read.neighbors import degree, neighbor_list
+from lithograph.read.records import Node, PlainNode
 from lithograph.read.traversal import k_hop
-from lithograph.segments.layer import Direction
+from lithograph.segments.layer import Direction, Layers
 from lithograph.segments.run_reader import RunReader
 from lithograph.segments.run_writer import RunWriter
 from lithograph.segments.sealed_writer import SealedWriter
+from lithograph.segments.segment_layer import SegmentLayer
 from lithograph.segments.segment_reader import SegmentReader, decode_node_version
 from lithograph.segments.version import EdgeVersion, NodeVersion
 from lithograph.tools.testing import run_samples as runs
 from lithograph.tools.testing import segment_samples as segments
 from lithograph.tools.testing.samples import MOMENT
 from lithograph.tools.testing.slices import RawSlice
-from lithograph.tools.testing.strategies import node_patches
+from lithograph.tools.testing.strategies import node_patches, property_maps
 
 if kernel.quick is None:
     pytest.skip("the reference kernel has nothing quick", allow_module_level=True)
 
 from lithograph.kernel._reads import (
     UNSURE,
+    NodeRecord,
     QuickRun,
     QuickStore,
     QuickView,
     block_heads,
+    is_plain_map,
     node_record,
 )
 
@@ -120,7 +131,9 @@ def test_in_damaged_runs_nothing_else_is_found() -> None:
     unsure = 0
     for run in _damaged_runs(names):
         quick = _touched(run)
-        for name in random.Random(1).sample(sorted(names), 8):
+        some = random.Random(1).sample(sorted(names), 8)
+        _all_found([quick], [name.decode() for name in some])
+        for name in some:
             found = quick.find(name)
             unsure += found is UNSURE
             if found is UNSURE:
@@ -140,6 +153,50 @@ def test_where_a_block_was_not_checked_the_careful_way_must_look_first() -> None
     assert quick.find(name) is UNSURE
     assert run.find(name) == [(runs.FIRST + 7, 7)]
     assert quick.find(name) == 7
+
+
+def _all_found(quicks: list[QuickRun], names: list[str]) -> list[int]:
+    """Return the ids of names as a view over runs finds them all at once; -2 where it is unsure."""
+    store = QuickStore(len(quicks), [])
+    for place, quick in enumerate(quicks):
+        store.put_run(place, quick)
+    view = QuickView(store, (), 2**62)
+    ids = np.empty(len(names), np.int64)
+    view.find_many(list(names), ids, lambda name: -2)
+    for name, node_id in zip(names, ids.tolist(), strict=True):
+        single = view.find(name)
+        assert node_id == (-2 if single is UNSURE else -1 if single is None else single)
+    return list(ids.tolist())
+
+
+def _tall() -> runs.Names:
+    """Return names of a run with branches, whose fences often begin with the same bytes."""
+    numbers = random.Random(1).sample(range(10**9), 30_000)
+    heads = ("node:", "node:aaaaaaaaaaaaaaaaaaaaaaaa", "node:aaaaaaaaaaaaaaaaaaaaaaaa\0", "z")
+    return {f"{heads[n % 4]}{n:x}".encode(): [(runs.FIRST, n)] for n in numbers}
+
+
+def test_names_looked_up_together_are_found_as_alone() -> None:
+    newer = {b"node:gone": [(runs.FIRST, ABSENT)], b"node:moved": [(runs.FIRST, 77)]}
+    older = _tall() | {b"node:gone": [(runs.FIRST, 5)], b"node:moved": [(runs.FIRST, 6)]}
+    quicks = [_touched(runs.run_of(newer)), _touched(runs.run_of(older))]
+    names = [name.decode() for name in older]
+    wanted = {**{name: found[0][1] for name, found in (older | newer).items()}}
+    absent = [name + "!" for name in names[:500]] + ["", "\0", "\uffff", "a" * 1025]
+
+    found = _all_found(quicks, names + absent)
+    assert found[: len(names)] == [wanted[name.encode()] for name in names]
+    assert set(found[len(names) :]) == {-1, -2}
+    assert found[-4] == found[-1] == -2
+
+
+@given(st.dictionaries(runs.raw_names | runs.long_names, st.integers(0, 99), min_size=1))
+def test_any_names_looked_up_together_are_found_as_alone(ids: dict[bytes, int]) -> None:
+    quick = _touched(runs.run_of({name: [(runs.FIRST, n)] for name, n in ids.items()}))
+    names = [name.decode("utf-8", "ignore") for name in ids for _ in range(2)]
+
+    for name, found in zip(names, _all_found([quick], names), strict=True):
+        assert found in (ids.get(name.encode(), -1), -2)
 
 
 # Lists -------------------------------------------------------------------------------------------
@@ -168,6 +225,8 @@ def _compare(segment: SegmentReader, ids: range) -> int:
                 sure += 1
                 stored = segment.list_of(node_id, direction)
                 edges, _ = stored.decode() if stored is not None else ([], [])
+                if stored is not None and direction == Direction.OUT:
+                    assert stored._quick_position() in (None, stored._careful_position())
                 assert segment.quick_lists is not None
                 for code, other in ((1, 5), *[edge[:2] for edge in edges]):
                     known = segment.quick_lists[direction].has(node_id, code, other)
@@ -213,6 +272,10 @@ def test_lists_of_hubs_are_read_to_their_end() -> None:
     stored = segment.list_of(3, Direction.OUT)
     assert stored is not None
     assert stored.count() > 700
+    assert stored._quick_position() is not None
+    after = segment.list_of(4, Direction.OUT)
+    assert after is not None
+    assert after._quick_position() == after._careful_position() > stored.count()
 
 
 def _outcome(call: Callable[[], Any]) -> Any:
@@ -220,6 +283,13 @@ def _outcome(call: Callable[[], Any]) -> Any:
         return call()
     except CorruptionError:
         return CorruptionError
+
+
+def _same_position(segment: SegmentReader, node_id: int, direction: Direction) -> None:
+    """Compare the position of a list that is there with the careful way's, errors too."""
+    stored = segment.list_of(node_id, direction) if direction == Direction.OUT else None
+    if stored is not None:
+        assert _outcome(stored.position) == _outcome(stored._careful_position)
 
 
 def test_in_damaged_lists_nothing_else_is_found() -> None:
@@ -243,6 +313,7 @@ def test_in_damaged_lists_nothing_else_is_found() -> None:
                     unsure += found is UNSURE
                     if found is UNSURE:
                         continue
+                    _same_position(segment, node_id, direction)
                     stored = segment.list_of(node_id, direction)
                     edges = stored.decode().edges if stored is not None else []
                     assert found.tolist() == [edge[1] for edge in edges]
@@ -313,6 +384,256 @@ def test_of_damaged_nodes_nothing_else_is_read() -> None:
             wrong += _outcome(lambda: segment.node_version(4)) is CorruptionError  # noqa: B023
 
     assert wrong > 0
+
+
+# What readers get of nodes ------------------------------------------------------------------------
+
+
+def _nodes_view(segment: SegmentReader, *names: str) -> QuickView:
+    store = QuickStore(0, [(segment.footer.first_id, segment.footer.end_id)])
+    assert segment.quick_lists is not None
+    store.put_segment(0, *segment.quick_lists, segment.quick_nodes, segment.quick_names)
+    return QuickView(store, (), 2**62, list(names))
+
+
+def _fields(node: Any) -> list[Any]:
+    own = ("_properties", "_created_at", "_updated_at", "_born")
+    return [getattr(node, field) for field in (*Node._fields, *own)]
+
+
+def _compare_whole_nodes(segment: SegmentReader, ids: range) -> int:
+    """Compare nodes with those of the careful way, field by field; return how many were sure."""
+    types = ("one", "two", "three")
+    view = _nodes_view(segment, *types)
+    layers = Layers((), (SegmentLayer(segment, lambda: None),), None)
+    sure = 0
+    for node_id in ids:
+        for _ in range(2):
+            found = view.node_by_id(node_id, "name")
+            if found is UNSURE:
+                continue
+            sure += 1
+            state = fold_node(layers, node_id, segment.footer.last_sequence)
+            assert state is not None
+            code = state.type_code
+            rest: Any = state[2:]
+            type_name = "" if code is None else types[code]
+            plain = PlainNode(node_id, "name", type_name, *rest)
+            assert type(found) is Node
+            assert _fields(found) == _fields(plain)
+            assert found == Node(node_id, "name", type_name, *rest)
+    return sure
+
+
+@given(segments.slices(), st.booleans())
+def test_nodes_have_the_fields_that_the_careful_way_finds(slice_: RawSlice, compress: bool) -> None:
+    for versions in slice_.raw_nodes.values():
+        for place, version in enumerate(versions):
+            code = version.change.type_code if version.change is not None else None
+            if version.change is not None and code is not None:
+                change = version.change._replace(type_code=code % 4)
+                versions[place] = version._replace(change=change)
+    segment = segments.write(slice_, compress=compress).segment()
+    assert list(segment.file.check_blocks()) == []
+
+    _compare_whole_nodes(segment, range(slice_.end_id))
+
+
+def _compare_names(segment: SegmentReader, ids: range) -> int:
+    """Compare names of nodes with the careful way's; return how many were sure."""
+    view = _nodes_view(segment)
+    layers = Layers((), (SegmentLayer(segment, lambda: None),), None)
+    sure = 0
+    for alive in (False, True):
+        for node_id in ids:
+            [found] = view.names_of([node_id], alive, lambda node_id: "unsure\0")
+            if found == "unsure\0":
+                continue
+            sure += 1
+            assert found == segment.name_of(node_id)
+            assert not alive or is_live(layers, node_id, segment.footer.last_sequence)
+    return sure
+
+
+@given(segments.slices(), st.booleans())
+def test_names_by_id_are_those_of_the_careful_way(slice_: RawSlice, compress: bool) -> None:
+    segment = segments.write(slice_, compress=compress).segment()
+    assert list(segment.file.check_blocks()) == []
+    for node_id in range(slice_.end_id):
+        segment.name_of(node_id)
+
+    assert _compare_names(segment, range(slice_.end_id + 2)) >= len(slice_.raw_names)
+
+
+def test_in_damaged_names_by_id_nothing_else_is_found() -> None:
+    written = segments.write(segments.sample(), shape=ON_DISK)
+    data, body = segments.data_and_body(written, FileKind.SEGMENT)
+    sections = written.written.footer.sections
+    sure = tries = 0
+    for offset in range(sections["names"].offset, sections["names_directory"].end):
+        damaged = bytearray(data)
+        damaged[offset] ^= 1 << offset % 8 if offset % 5 else 0xFF
+        ref = segments.seal(written, FileKind.SEGMENT, bytes(damaged), body)
+        segment = _outcome(lambda ref=ref: written.segment(ref))  # type: ignore[misc]
+        if segment is not CorruptionError:
+            assert list(segment.file.check_blocks()) == []
+            sure += _compare_names(segment, range(9))
+            tries += 18
+
+    assert 0 < sure < tries
+
+
+def test_anything_but_an_id_is_left_to_the_careful_way() -> None:
+    segment = segments.write(_many_nodes(5), shape=ON_DISK).segment()
+    assert list(segment.file.check_blocks()) == []
+    view = _nodes_view(segment)
+    asked: list[Any] = []
+
+    def careful(item: Any) -> str:
+        asked.append(item)
+        return "asked"
+
+    items = [True, -1, 2**48, 2**70, None, "1", np.int64(1), 1.0, 5]
+    assert view.names_of(items, False, careful) == ["asked"] * len(items)
+    assert asked == items
+    with pytest.raises(ZeroDivisionError):
+        view.names_of([-1], False, lambda item: 1 // 0)  # type: ignore[arg-type,return-value]
+
+
+def _many_nodes(count: int) -> RawSlice:
+    """Return a slice of nodes whose texts are ASCII or not, with and without everything else."""
+    slice_ = RawSlice(10, 0, count, [MOMENT, MOMENT + 5], [count, count], [0, 0])
+    for node_id in range(count):
+        patch = NodePatch(
+            type_code=None if node_id % 5 == 0 else node_id % 3,
+            created_at=(None, MOMENT - 7, -(10**15), MOMENT // 1000 * 1000)[node_id % 4],
+            observations=None if node_id % 7 == 0 else ("é" * (node_id % 3), f"plain {node_id}"),
+            properties=encode_properties({"a": node_id}) if node_id % 6 == 0 else None,
+        )
+        sequence = 10 + node_id % 2
+        time = MOMENT + 5 * (node_id % 2)
+        slice_.raw_nodes[node_id] = [NodeVersion(sequence, time, patch, True, time, sequence)]
+    return slice_
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_many_nodes_have_their_fields(compress: bool) -> None:
+    count = 300
+    segment = segments.write(_many_nodes(count), compress=compress).segment()
+    for node_id in range(0, count, 64):
+        segment.node_version(node_id)
+
+    assert _compare_whole_nodes(segment, range(count)) == 2 * count
+
+
+def test_blocks_of_nodes_at_hand_are_bounded() -> None:
+    count = 64 * 40
+    written = segments.write(_many_nodes(count))
+    assert written.segment(nodes_size_bytes=1000).quick_nodes is not None
+    room = 20_000
+    segment = written.segment(nodes_size_bytes=room)
+    nodes = segment.quick_nodes
+    assert nodes is not None
+    assert list(segment.file.check_blocks()) == []
+    at_hand: Any = segment.dense_nodes._cache.nodes  # type: ignore[union-attr]
+    rng = random.Random(1)
+    for _ in range(2000):
+        node_id = min(rng.randrange(count), rng.randrange(count))
+        found = segment.dense_nodes.find(node_id)
+        assert found is not None
+        record = segment.dense_nodes.record(*found)
+        assert nodes.find(node_id) == node_record(record.read(0, record.size))
+        assert 0 < at_hand.size_bytes <= room
+    assert 0 < at_hand.hit_count < 2000
+
+    del nodes, segment
+    gc.collect()
+    assert at_hand.size_bytes == 0
+
+
+def test_a_record_of_texts_that_are_not_utf_8_is_left_to_the_careful_way() -> None:
+    written = segments.write(_many_nodes(5), shape=ON_DISK)
+    data, body = segments.data_and_body(written, FileKind.SEGMENT)
+    damaged = data.replace(b"plain 1", b"plain \xff")
+    assert damaged != data
+    segment = written.segment(segments.seal(written, FileKind.SEGMENT, damaged, body))
+    assert list(segment.file.check_blocks()) == []
+    view = _nodes_view(segment, "a", "b", "c")
+
+    assert view.node_by_id(1, "one") is UNSURE
+    assert view.node_by_id(2, "two").observations == ("éé", "plain 2")
+    with pytest.raises(CorruptionError, match="UTF-8"):
+        segment.node_version(1)
+
+
+@given(property_maps, st.binary(max_size=3), st.integers(0, 60), st.integers(0, 255))
+def test_maps_that_are_plain_are_sound(
+    properties: dict[str, Any], more: bytes, place: int, byte: int
+) -> None:
+    data = encode_properties(properties)
+    assert (
+        is_plain_map(data)
+        or not json.dumps(properties, ensure_ascii=False).isascii()
+        or _depth(properties) > 16
+    )
+    damaged = bytearray(data)
+    damaged[place % len(data)] = byte
+    for changed in (bytes(damaged), data + more, data[:place], more + data):
+        if is_plain_map(changed):
+            assert check_encoded(changed, 0) == changed
+
+
+@given(st.binary(max_size=12), st.sampled_from([b"", b"\x81\xa1k", b"\x82\xa0", b"\xde\0\1\xa1k"]))
+def test_any_bytes_that_are_a_plain_map_are_sound(data: bytes, start: bytes) -> None:
+    if is_plain_map(start + data):
+        assert check_encoded(start + data, 0) == start + data
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def test_maps_of_everything_are_plain_unless_deep_or_not_ascii() -> None:
+    value: Any
+    numbers = [0, 127, 128, 255, 256, 2**16, 2**32, 2**64 - 1, -1, -32, -33, -129, -(2**63), 0.5]
+    texts = ["", "t" * 31, "t" * 32, "t" * 256, "t" * 70_000]
+    for value in (numbers, texts, {"n": None, "t": True, "f": False}, [0] * 70_000, [[]] * 20):
+        assert is_plain_map(encode_properties({"k": value}))
+    deep: Any = 0
+    for _ in range(40):
+        deep = [deep]
+    for value in ("é", {"é": 1}, deep):
+        assert not is_plain_map(encode_properties({"k": value}))
+    for data in (
+        b"",
+        b"\x90",
+        b"\x81\xa1k\xcb\x7f\xf0" + bytes(6),
+        b"\x81\x01\x01",
+        b"\xdf\xff\xff\xff\xff",
+    ):
+        assert not is_plain_map(data)
+
+
+@given(st.integers(MOMENT_MIN, MOMENT_MAX))
+def test_moments_are_shown_as_plain_python_shows_them(moment: int) -> None:
+    assert NodeRecord(1, "n", "t", (), b"\x80", moment, moment, 0).created_at == decode_moment(
+        moment
+    )
+
+
+def test_nodes_are_immutable_and_not_pickled() -> None:
+    node = Node(1, "n", "t", ("o",), b"\x80", 1, 2, 3)
+    assert type(node).__mro__[1] is NodeRecord
+    for field in (*Node._fields, "_born", "other"):
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(node, field, 1)
+        with pytest.raises(AttributeError, match="immutable"):
+            delattr(node, field)
+    with pytest.raises(TypeError, match="pickled"):
+        pickle.dumps(node)
+    assert copy.deepcopy(node) is node
+    assert node.properties is not node.properties
 
 
 # Blocks and records ------------------------------------------------------------------------------
@@ -408,8 +729,19 @@ def _check_graph(graph: Any, names: list[str]) -> int:
         node_id = find_name(layers, name, sequence)
         assert view.look_up(name) == node_id
         sure += view.quick.find(name) is not UNSURE
+        node = view.quick.node(name)
+        sure += node is not UNSURE
         if node_id is None:
+            assert node in (None, UNSURE)
             continue
+        careful = view.quick.names_of([node_id], True, lambda node_id: "unsure")
+        sure += careful != ["unsure"]
+        assert careful in ([name], ["unsure"])
+        assert view.live_names([node_id]) == view.names_of([node_id]) == [name]
+        if node is not UNSURE:
+            state = fold_node(layers, node_id, sequence)
+            assert state is not None
+            assert _fields(node) == _fields(view.node_of(state, name))
         for direction in Direction:
             both = (direction,)
             for codes in (None, frozenset([1, 2])):

@@ -21,8 +21,8 @@ from lithograph.formats.name_page import PAGE_SIZE, PageBuilder
 from lithograph.formats.name_run import RunFooter
 from lithograph.formats.varint import encode_varint
 from lithograph.ids import ABSENT, ID_END
-from lithograph.segments import filter_builder, run_reader, run_tree
-from lithograph.segments.run_merge import merge_runs
+from lithograph.segments import filter_builder, run_reader, run_writer
+from lithograph.segments.run_merge import STEP, merge_runs
 from lithograph.segments.run_reader import RunReader
 from lithograph.segments.run_writer import RunWriter
 from lithograph.segments.sealed_writer import SealedWriter
@@ -71,7 +71,10 @@ def _merged(readers: Sequence[RunReader], floor: int, oldest: bool) -> Outcome:
 def check_merge(readers: Sequence[RunReader], floor: int = 0, oldest: bool = False) -> Outcome:
     """Merge both ways; return what both come to."""
     quick = _merged(readers, floor, oldest)
-    with mock.patch.object(run_tree, "runs", None), mock.patch.object(filter_builder, "runs", None):
+    with (
+        mock.patch.object(run_writer, "runs", None),
+        mock.patch.object(filter_builder, "runs", None),
+    ):
         plain = _merged(readers, floor, oldest)
 
     assert quick == plain
@@ -361,6 +364,19 @@ def test_leaves_that_do_not_ascend_are_told_as_plainly() -> None:
         check_names(reader)
 
         assert isinstance(found, bytes) == is_fine
+
+
+def test_a_damaged_leaf_behind_a_whole_step_is_told_before_the_yield() -> None:
+    page, branch = PageBuilder(0), PageBuilder(1)
+    for number in range(STEP):
+        assert page.add(b"%03d" % number, None, False, b"\1\1")
+    for number, fence in enumerate((b"", b"5"), 1):
+        branch.add(fence, None, False, encode_varint(number))
+    footer = RunFooter(FIRST, LAST, 9, 9, 3, 4, 4 * PAGE_SIZE, 32, 2)
+    for last, counts in ((_leaf_of(_name(b"0")), []), (_leaf_of(_name(b"5")), [STEP])):
+        reader = _resealed(page.encode() + last + branch.encode(), footer, bytes(32))
+
+        assert check_merge([reader])[0] == counts
 
 
 def test_the_kernel_is_fed_only_when_it_asks() -> None:

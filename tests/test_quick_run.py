@@ -16,7 +16,7 @@ from lithograph.formats.file_names import run_name
 from lithograph.formats.name_page import PAGE_SIZE
 from lithograph.formats.split_block_filter import FILTER_BLOCK_SIZE, add_digest
 from lithograph.ids import ABSENT, ID_END
-from lithograph.segments import filter_builder, run_tree
+from lithograph.segments import filter_builder, run_tree, run_writer
 from lithograph.segments.run_writer import RunWriter
 from lithograph.segments.spool import Spool
 from lithograph.tools.testing.run_samples import (
@@ -44,7 +44,10 @@ from lithograph.kernel._runs import NameList, TreeBuilder, set_bits
 @contextlib.contextmanager
 def plainly() -> Iterator[None]:
     """Write runs as the reference kernel does."""
-    with mock.patch.object(run_tree, "runs", None), mock.patch.object(filter_builder, "runs", None):
+    with (
+        mock.patch.object(run_writer, "runs", None),
+        mock.patch.object(filter_builder, "runs", None),
+    ):
         yield
 
 

@@ -30,6 +30,7 @@ from lithograph.files import OsFiles
 from lithograph.formats.moment import decode_moment
 from lithograph.formats.pin import NO_SEQUENCE
 from lithograph.graph.engine import Engine
+from lithograph.kernel import memory
 from lithograph.maintenance.compaction import merge_of_runs
 from lithograph.maintenance.compaction_plan import RunMerge
 from lithograph.maintenance.creation import prepare_locks
@@ -38,6 +39,9 @@ from lithograph.options import Options, Tuning
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
+
+MEMTABLE_SIZE = 3_000 if memory is None else 1_500
+"""Bytes; so few that every few commits are flushed, whichever memtable it is."""
 
 
 class Machine:
@@ -48,7 +52,7 @@ class Machine:
         self.now = START
         self.engines: list[Engine] = []
 
-    def open(self, *, mode: str = "c", memtable: int = 3_000, **options: Any) -> Graph:
+    def open(self, *, mode: str = "c", memtable: int = MEMTABLE_SIZE, **options: Any) -> Graph:
         """Return a graph of a new engine, as another process would open it."""
         files = OsFiles.create_root(str(self.path))
         if mode != "r":

@@ -227,7 +227,9 @@ def _segment_layer(
     def open_layer() -> SegmentLayer:
         segment = shelf.segment(entry, store_uuid)
         if quick_store is not None and segment.quick_lists is not None:
-            quick_store.put_segment(place, *segment.quick_lists)
+            quick_store.put_segment(
+                place, *segment.quick_lists, segment.quick_nodes, segment.quick_names
+            )
         return SegmentLayer(segment, history)
 
     return LazySegment(entry, open_layer if is_pinned else _opened(open_layer))

@@ -7,6 +7,7 @@ from typing import Final
 from lithograph.catalog.hot_names import HotNames
 from lithograph.files import Files
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
+from lithograph.kernel import quick
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.map_pool import MapPool
@@ -15,6 +16,9 @@ from lithograph.segments.segment_reader import SegmentReader
 
 _HOT_NAMES_SHARE: Final = 4
 """One fourth of the cache is for names, the rest for blocks."""
+
+_NODES_SHARE: Final = 2
+"""One half is for blocks of nodes where the kernel reads them."""
 
 
 class Shelf:
@@ -29,7 +33,8 @@ class Shelf:
     def __init__(self, files: Files, cache_size_bytes: int, open_max: int) -> None:
         names_size = cache_size_bytes // _HOT_NAMES_SHARE
         self.hot_names = HotNames(names_size)
-        self.cache = BlockCache(cache_size_bytes - names_size)
+        nodes_size = cache_size_bytes // _NODES_SHARE if quick is not None else 0
+        self.cache = BlockCache(cache_size_bytes - names_size - nodes_size, nodes_size)
         self.open_max = open_max
         self._files = files
         self._pool = MapPool(open_max)

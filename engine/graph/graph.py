@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from lithograph.errors import ClosedError, ConflictError, InvalidArgumentError, ReadOnlyError
 from lithograph.formats.moment import encode_moment
+from lithograph.formats.text import check_name
 from lithograph.graph import registry
 from lithograph.graph.engine import Engine
 from lithograph.graph.stats import Stats, collect_stats
 from lithograph.kernel import UNSURE, memory
 from lithograph.maintenance.verify import Finding, verify_store
+from lithograph.read.records import Node
 from lithograph.transaction.committer import CommitRequest, too_large
 from lithograph.transaction.transaction import UNSET, Transaction, Unset
 from lithograph.view.past import commit_as_of
@@ -63,6 +65,14 @@ class Graph(Reads):
                 return found
         return self._newest_view().look_up(name)
 
+    def get_node(self, name: str) -> Node | None:
+        reader = self._reader
+        if reader is not None:
+            found: Node | None = reader.node(name)
+            if found is not UNSURE:
+                return found
+        return self._newest_view().node(check_name(name))
+
     def neighbor_ids(self, id: int, direction: str = "out", types: Types = None) -> IdArray:
         reader = self._reader
         if reader is not None and types is None:
@@ -72,6 +82,16 @@ class Graph(Reads):
                 return ids
             self._newest_view()
         return super().neighbor_ids(id, direction, types)
+
+    def degree(self, name: str, direction: str = "out", types: Types = None) -> int:
+        reader = self._reader
+        if reader is not None and types is None:
+            found = reader.degree(name, direction)
+            if found is not UNSURE:
+                count: int = found
+                return count
+            self._newest_view()
+        return super().degree(name, direction, types)
 
     def _newest_view(self) -> View:
         if self._closed:

@@ -8,6 +8,8 @@ moves in here when a measurement says so:
 * `quick` reads names and adjacency lists straight from maps. It answers or is unsure, never raises
   for what a file holds: its plain twin is the careful way, `segments`, which then answers or says
   what is wrong. None on the reference.
+* `runs` builds runs of the name index and merges them, 0.7 and 0.2 µs per name against 5.6 and
+  10.5 (`benchmarks/names.py`). Its plain twin is `segments`; None on the reference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from lithograph.formats.layout import Buffer
@@ -43,7 +44,14 @@ class QuickLists(QuickFile):
 class QuickStore:
     def __init__(self, run_count: int, ranges: Sequence[tuple[int, int]]) -> None: ...
     def put_run(self, place: int, run: QuickRun) -> None: ...
-    def put_segment(self, place: int, out: QuickLists, in_: QuickLists) -> None: ...
+    def put_segment(
+        self,
+        place: int,
+        out: QuickLists,
+        in_: QuickLists,
+        nodes: QuickNodes | None = None,
+        names: QuickNames | None = None,
+    ) -> None: ...
 
 class QuickView:
     def __init__(
@@ -51,9 +59,13 @@ class QuickView:
         store: QuickStore,
         cores: tuple[Any, ...],
         sequence: int,
+        type_names: list[str] | None = None,
     ) -> None: ...
     def known_edges(self, edges: bytes) -> list[int]: ...
     def find(self, name: str) -> Any: ...
+    def node(self, name: str) -> Any: ...
+    def node_by_id(self, node_id: int, name: str) -> Any: ...
+    def names_of(self, ids: list[Any], alive: bool, careful: Callable[[Any], str]) -> list[str]: ...
     def find_many(
         self, names: list[Any], ids: Any, careful: Callable[[Any], int | None]
     ) -> None: ...
@@ -72,12 +84,16 @@ class QuickReader:
     def renew(self, watch: Watch, seen: bytes, view: QuickView | None) -> None: ...
     def clear(self) -> None: ...
     def find(self, name: object) -> Any: ...
+    def degree(self, name: object, direction: object) -> Any: ...
+    def node(self, name: object) -> Any: ...
     def neighbors(self, node_id: object, direction: object) -> Any: ...
 
 def block_heads(body: Buffer, count: int, first_id: int, dense: bool) -> Any: ...
+def edges_before(body: Buffer, offsets: list[int], heads: list[int], place: int) -> Any: ...
+def is_plain_map(data: bytes) -> bool: ...
 def node_record(data: Buffer) -> Any: ...
 
-class QuickNodes(QuickFile):
+class QuickRecords(QuickFile):
     def __init__(
         self,
         map_: Buffer,
@@ -86,8 +102,48 @@ class QuickNodes(QuickFile):
         blocks: tuple[int, int],
         directory: tuple[int, int],
         ids: range,
-        kind: object,
-        number: object,
-        unpacked: Callable[[Any], bytes | None],
+        per_block: int,
+        identity: tuple[object, object],
+        cache: Any,
+        at_hand: NodeBlocks,
+    ) -> None: ...
+    def bring(self, node_id: int) -> None: ...
+
+class QuickNames(QuickRecords): ...
+
+class QuickNodes(QuickRecords):
+    def __init__(
+        self,
+        *table: Any,
+        changed_filter: tuple[int, int],
+        commits: range,
+        time_of: Callable[[int], int],
     ) -> None: ...
     def find(self, node_id: int) -> Any: ...
+
+class NodeBlocks:
+    size_bytes: int
+    hit_count: int
+    def __init__(self, size_max_bytes: int) -> None: ...
+
+class NodeRecord:
+    id: int
+    name: str
+    type: str
+    observations: tuple[str, ...]
+    properties: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    def __init__(
+        self,
+        node_id: int,
+        name: str,
+        type_name: str,
+        observations: tuple[str, ...],
+        properties: bytes,
+        created_at: int,
+        updated_at: int,
+        born: int,
+    ) -> None: ...
+
+def make_nodes_of(class_: type) -> None: ...

@@ -6,15 +6,29 @@ rare or anything looks odd, the answer is UNSURE, and the careful way (`segments
 Every offset is checked against the bytes that it leads into before it is followed.
 """
 
+cimport cython
 from cpython.buffer cimport (
     PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.datetime cimport datetime_new, import_datetime
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from datetime import UTC
+
 import numpy
+
+from lithograph.errors import CorruptionError
+from lithograph.formats.moment import MOMENT_MAX, MOMENT_MIN
+from lithograph.formats.properties import EMPTY, check_encoded, decode_properties
+from lithograph.formats.text import TEXT_SIZE_MAX
+
+import_datetime()
 
 cdef object new_array = numpy.empty
 cdef object INT64 = numpy.dtype(numpy.int64)
@@ -33,6 +47,18 @@ cdef extern from "bytes.h":
     void hand_over(const void **place, const void *what) noexcept nogil
     const void *handed_over(const void **place) noexcept nogil
     uint64_t xxh64_of(const uint8_t *at, size_t size) noexcept nogil
+    uint64_t first_eight(const uint8_t *at, size_t size) noexcept nogil
+    int compare_bytes(
+        const uint8_t *one, size_t one_size, const uint8_t *other, size_t other_size
+    ) noexcept nogil
+    bint is_ascii(const uint8_t *at, size_t size) noexcept nogil
+    const uint8_t *add_sizes(
+        const uint8_t *at, const uint8_t *end, uint64_t count, uint64_t *sum
+    ) noexcept nogil
+    uint64_t count_bits(const uint8_t *bits, uint64_t count) noexcept nogil
+    int two_varints_size(uint64_t word) noexcept nogil
+    void prefetch(const void *at) noexcept nogil
+    void touch(const void *at) noexcept nogil
     size_t filter_block(uint64_t digest, uint64_t block_count) noexcept nogil
     int filter_may_hold(const uint8_t *block, uint64_t digest) noexcept nogil
 
@@ -41,6 +67,9 @@ cdef extern from "memtable.h":
         int64_t node_id
 
     ctypedef struct MemName:
+        pass
+
+    ctypedef struct MemNode:
         pass
 
     ctypedef struct MemEdgeVersion:
@@ -63,6 +92,7 @@ cdef extern from "memtable.h":
     const MemName *memory_name(
         const Memory *memory, const uint8_t *text, size_t size, uint64_t digest) noexcept nogil
     const MemNameVersion *name_seen(const MemName *name, uint64_t sequence) noexcept nogil
+    const MemNode *memory_node(const Memory *memory, uint64_t id) noexcept nogil
     const MemList *memory_list(const Memory *memory, uint64_t id, int direction) noexcept nogil
     const MemEdge *memory_edge(
         const Memory *memory, uint64_t source, uint64_t target, uint32_t code, const uint8_t *key,
@@ -110,9 +140,13 @@ if guard_install() != 0:
 include "quick_files.pxi"
 include "name_entry.pxi"
 include "quick_names.pxi"
+include "quick_pages.pxi"
 include "quick_blocks.pxi"
 include "quick_lists.pxi"
 include "visited.pxi"
+include "quick_records.pxi"
+include "quick_nodes.pxi"
+include "quick_maps.pxi"
+include "quick_node.pxi"
 include "quick_store.pxi"
 include "quick_view.pxi"
-include "quick_records.pxi"

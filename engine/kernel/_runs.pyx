@@ -14,6 +14,9 @@ cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 cdef extern from "bytes.h":
+    int compare_bytes(
+        const uint8_t *one, size_t one_size, const uint8_t *other, size_t other_size
+    ) noexcept nogil
     uint16_t load16(const uint8_t *at) noexcept nogil
     uint32_t load32(const uint8_t *at) noexcept nogil
     uint64_t load64(const uint8_t *at) noexcept nogil
@@ -35,9 +38,6 @@ cdef extern from "growing.h":
 
 cdef extern from "keys.h":
     void store16(uint8_t *at, uint16_t value) noexcept nogil
-    int compare_keys(
-        const uint8_t *one, size_t one_size, const uint8_t *other, size_t other_size
-    ) noexcept nogil
     size_t shared_size(
         const uint8_t *one, size_t one_size, const uint8_t *other, size_t other_size
     ) noexcept nogil
@@ -83,6 +83,7 @@ cdef int64_t ID_END = <int64_t>1 << 48
 
 include "page_builder.pxi"
 include "name_list.pxi"
+include "tree.pxi"
 include "tree_builder.pxi"
 include "name_entry.pxi"
 include "leaf_scan.pxi"

@@ -18,6 +18,10 @@ cdef extern from "bytes.h":
     uint64_t load64(const uint8_t *at) noexcept nogil
     const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value) noexcept nogil
     uint64_t xxh64_of(const uint8_t *at, size_t size) noexcept nogil
+    const uint8_t *add_sizes(
+        const uint8_t *at, const uint8_t *end, uint64_t count, uint64_t *sum
+    ) noexcept nogil
+    uint64_t count_bits(const uint8_t *bits, uint64_t count) noexcept nogil
 
 cdef extern from "growing.h":
     ctypedef struct Growing:

@@ -17,8 +17,8 @@ cdef enum:
 
 cdef enum Made:
     MADE
-    ODD  # The careful way must look.
-    UNFIT  # A column is too long: the block has no columns.
+    UNCLEAR  # The careful way must look.
+    TOO_LONG  # A column is too long: the block has no columns.
     NO_ROOM
 
 cdef enum FieldKind:
@@ -112,7 +112,7 @@ cdef Made split_time(Field *field, const uint8_t **at, const uint8_t *end) noexc
     cdef uint64_t value, folded
     at[0] = read_varint(at[0], end, &value)
     if at[0] == NULL:
-        return ODD
+        return UNCLEAR
     if not value:
         return MADE if note(&field.numbers, 3) else NO_ROOM
     folded = (value - 1) >> 2
@@ -125,7 +125,7 @@ cdef Made split_text(Field *field, const uint8_t **at, const uint8_t *end) noexc
     cdef uint64_t size
     at[0] = read_varint(at[0], end, &size)
     if at[0] == NULL or size > <uint64_t>(end - at[0]):
-        return ODD
+        return UNCLEAR
     if not note(&field.sizes, size) or not append(&field.texts, at[0], size):
         return NO_ROOM
     at[0] += size
@@ -144,12 +144,12 @@ cdef Made split_field(
         return split_text(field, at, end)
     at[0] = read_varint(at[0], end, &value)
     if at[0] == NULL:
-        return ODD
+        return UNCLEAR
     if not note(&field.numbers, value):
         return NO_ROOM
     if kind == TEXTS:
         if value > <uint64_t>(end - at[0]):
-            return ODD
+            return UNCLEAR
         for place in range(value):
             made = split_text(field, at, end)
             if made != MADE:
@@ -164,23 +164,23 @@ cdef Made split_version(Split *split, const uint8_t *at, uint64_t size) noexcept
     cdef Made made
     at += 1
     if head > (CHANGE | FULL | BORN_DIFFERS) or not note(&split.kinds, VERSION + head):
-        return ODD
+        return UNCLEAR
     if head & CHANGE:
         if at == end:
-            return ODD
+            return UNCLEAR
         flags = at[0]
         at += 1
         if not note(&split.flags, flags):
             return NO_ROOM
     at = read_varint(at, end, &value)
     if at == NULL:
-        return ODD
+        return UNCLEAR
     if not note(&split.sequences, value):
         return NO_ROOM
     if head & BORN_DIFFERS:
         at = read_varint(at, end, &value)
         if at == NULL:
-            return ODD
+            return UNCLEAR
         if not note(&split.born, value):
             return NO_ROOM
     for place in range(FIELD_COUNT):
@@ -188,7 +188,7 @@ cdef Made split_version(Split *split, const uint8_t *at, uint64_t size) noexcept
             made = split_field(&split.fields[place], kind_of(place), &at, end)
             if made != MADE:
                 return made
-    return MADE if at == end else ODD
+    return MADE if at == end else UNCLEAR
 
 
 cdef Made split_records(Split *split, const Records *block, bint versions) noexcept nogil:
@@ -206,11 +206,11 @@ cdef Made split_records(Split *split, const Records *block, bint versions) noexc
             if not note(&split.kinds, REFERENCE) or not note(&split.references, record.size):
                 made = NO_ROOM
         elif record.flags:
-            made = ODD
+            made = UNCLEAR
         elif versions:
             made = split_version(split, record.at, record.size)
         elif record.size > TEXT_SIZE_MAX:
-            made = UNFIT
+            made = TOO_LONG
         else:
             made = MADE if note(&split.kinds, BYTES) else NO_ROOM
             split.name_count += 1
@@ -218,7 +218,7 @@ cdef Made split_records(Split *split, const Records *block, bint versions) noexc
             return made
     for place in range(FIELD_COUNT):
         if split.fields[place].sizes.size > 8 * COLUMN_COUNT_MAX:
-            return UNFIT
+            return TOO_LONG
     return MADE
 
 
@@ -416,9 +416,9 @@ def encode_columns(list records not None, list ids, bint versions):
         made = columns_of(&split, &block, versions, &out, &texts)
         if made == NO_ROOM:
             raise MemoryError
-        if made == UNFIT:
+        if made == TOO_LONG:
             return None
-        if made == ODD:
+        if made == UNCLEAR:
             return UNSURE
         return (
             PyBytes_FromStringAndSize(<const char *>out.data, out.size),

@@ -11,6 +11,57 @@ static inline uint16_t load16(const uint8_t *at) { uint16_t v; memcpy(&v, at, 2)
 static inline uint32_t load32(const uint8_t *at) { uint32_t v; memcpy(&v, at, 4); return v; }
 static inline uint64_t load64(const uint8_t *at) { uint64_t v; memcpy(&v, at, 8); return v; }
 
+/* The first eight of `size` bytes as a number that is ordered as they are; zeros behind the last. */
+static inline uint64_t first_eight(const uint8_t *at, size_t size)
+{
+    uint64_t value = 0;
+    if (size >= 8) {
+        return __builtin_bswap64(load64(at));
+    }
+    for (size_t place = 0; place < size; place++) {
+        value |= (uint64_t)at[place] << (56 - 8 * place);
+    }
+    return value;
+}
+
+/* Whether bytes are below (negative), equal to (0) or above (positive) others. */
+static inline int compare_bytes(const uint8_t *one, size_t one_size, const uint8_t *other, size_t other_size)
+{
+    size_t size = one_size < other_size ? one_size : other_size, place = 0;
+    /* In line, and by eight: half of a search by halves was calls of memcmp for 17 bytes. */
+    for (; size - place >= 8; place += 8) {
+        uint64_t mine = load64(one + place), theirs = load64(other + place);
+        if (mine != theirs) {
+            return __builtin_bswap64(mine) < __builtin_bswap64(theirs) ? -1 : 1;
+        }
+    }
+    for (; place < size; place++) {
+        if (one[place] != other[place]) {
+            return one[place] < other[place] ? -1 : 1;
+        }
+    }
+    return (one_size > other_size) - (one_size < other_size);
+}
+
+/* Whether all bytes are below 128. */
+static inline int is_ascii(const uint8_t *at, size_t size)
+{
+    uint64_t found = 0;
+    for (; size >= 8; size -= 8, at += 8) {
+        found |= load64(at);
+    }
+    for (; size; size--, at++) {
+        found |= *at;
+    }
+    return !(found & 0x8080808080808080ULL);
+}
+
+/* Ask for the cache line of an address, which need not be one that can be read. */
+static inline void prefetch(const void *at) { __builtin_prefetch(at); }
+
+/* Read a byte that nobody needs: unlike a prefetch, this waits for the address to be translated. */
+static inline void touch(const void *at) { (void)*(const volatile uint8_t *)at; }
+
 /* Read a varint (SPEC.md, section 9.4); return where it ends, NULL if none ends before `end`, or
  * one that is longer than it needs or than ten bytes, or not below 2**64. */
 static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
@@ -34,6 +85,64 @@ static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, 
         shift += 7;
     }
     return NULL;
+}
+
+/* How many bytes two varints take that stand at the start of a word; 0 if they do not end in it. */
+static inline int two_varints_size(uint64_t word)
+{
+    uint64_t ends = ~word & 0x8080808080808080ULL;
+    ends &= ends - 1;
+    return ends ? __builtin_ctzll(ends) / 8 + 1 : 0;
+}
+
+/* Add up the sizes of `count` records from their heads (SPEC.md, section 12.3: size << 2 | flags);
+ * return where the heads end, NULL where one cannot be. */
+static inline const uint8_t *add_sizes(const uint8_t *at, const uint8_t *end, uint64_t count, uint64_t *sum)
+{
+    const uint64_t low = 0x0101010101010101ULL, high = 0x8080808080808080ULL;
+    while (count) {
+        uint64_t value;
+        if (count >= 8 && end - at >= 8 && !(load64(at) & high)) {
+            /* Eight heads of a byte each, as one word: 64 heads took 0.12 us one by one. */
+            uint64_t sizes = load64(at) >> 2 & 0x3f3f3f3f3f3f3f3fULL;
+            if ((sizes - low) & ~sizes & high) {
+                return NULL;
+            }
+            sizes = (sizes & 0x00ff00ff00ff00ffULL) + (sizes >> 8 & 0x00ff00ff00ff00ffULL);
+            *sum += sizes * 0x0001000100010001ULL >> 48;
+            at += 8;
+            count -= 8;
+            continue;
+        }
+        at = read_varint(at, end, &value);
+        if (!at || value <= 3 || value >= (uint64_t)1 << 50) {
+            return NULL;
+        }
+        *sum += value >> 2;
+        count--;
+    }
+    return at;
+}
+
+static inline uint64_t bits_in(uint64_t word)
+{
+    /* Without the processor's instruction, which not every x86-64 has. */
+    word -= word >> 1 & 0x5555555555555555ULL;
+    word = (word & 0x3333333333333333ULL) + (word >> 2 & 0x3333333333333333ULL);
+    return ((word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fULL) * 0x0101010101010101ULL >> 56;
+}
+
+/* How many of the first `count` bits are set. */
+static inline uint64_t count_bits(const uint8_t *bits, uint64_t count)
+{
+    uint64_t found = 0;
+    for (; count >= 64; count -= 64, bits += 8) {
+        found += bits_in(load64(bits));
+    }
+    for (; count >= 8; count -= 8, bits++) {
+        found += bits_in(*bits);
+    }
+    return count ? found + bits_in(*bits & ((1u << count) - 1)) : found;
 }
 
 /* Hand a structure that is complete to threads that run without the interpreter's lock. */

@@ -655,9 +655,7 @@ cdef class Draft:
             code = self.code_of(node.type, known, type_count, fresh)
             flags |= HAS_CODE
         if is_new:
-            # Of a new node fields with their defaults are left out.
-            if node.created_at == NO_MOMENT:
-                flags &= ~HAS_CREATED
+            # Of a new node empty lists and maps are left out.
             if not node.text_count:
                 flags &= ~HAS_TEXTS
             if node.properties_size == 1:

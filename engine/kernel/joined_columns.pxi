@@ -55,14 +55,14 @@ cdef Made join_head(Join *join, uint64_t count_max) noexcept nogil:
     """Read the number of ids, the ids, and the kinds."""
     join.at = read_varint(join.at, join.end, &join.count)
     if join.at == NULL or not 1 <= join.count <= min(count_max, <uint64_t>BLOCK_COUNT_MAX):
-        return ODD
+        return UNCLEAR
     if join.at == join.end or join.at[0] > 1:
-        return ODD
+        return UNCLEAR
     join.sparse = join.at[0]
     join.at += 1
     if join.sparse and not join_packed(join, join.count - 1, ID_END - 1, join.deltas):
-        return ODD
-    return MADE if join_packed(join, join.count, VERSION + 7, join.kinds) else ODD
+        return UNCLEAR
+    return MADE if join_packed(join, join.count, VERSION + 7, join.kinds) else UNCLEAR
 
 
 cdef Made join_names(Join *join, uint64_t count) noexcept nogil:
@@ -71,26 +71,26 @@ cdef Made join_names(Join *join, uint64_t count) noexcept nogil:
         return MADE
     join.at = read_varint(join.at, join.end, &join.prefix_size)
     if join.at == NULL or join.prefix_size > TEXT_SIZE_MAX:
-        return ODD
+        return UNCLEAR
     join.prefix = take_texts(join, &join.prefix_size, 1)
     if join.prefix == NULL or not join_packed(join, count, U64_MAX, join.name_sizes):
-        return ODD
+        return UNCLEAR
     for place in range(count):
         if not join.prefix_size and not join.name_sizes[place]:
-            return ODD
+            return UNCLEAR
     join.names = take_texts(join, join.name_sizes, count)
-    return MADE if join.names != NULL else ODD
+    return MADE if join.names != NULL else UNCLEAR
 
 
 cdef Made join_references(Join *join, uint64_t count) noexcept nogil:
     cdef uint64_t place
     if not join_packed(join, count, U64_MAX, join.reference_sizes):
-        return ODD
+        return UNCLEAR
     for place in range(count):
         if not join.reference_sizes[place]:
-            return ODD
+            return UNCLEAR
     join.references = take_texts(join, join.reference_sizes, count)
-    return MADE if join.references != NULL or not count else ODD
+    return MADE if join.references != NULL or not count else UNCLEAR
 
 
 cdef Made join_numbers(
@@ -99,11 +99,11 @@ cdef Made join_numbers(
     """Read a column of a field; `place` is where its integers begin."""
     place[0] = join.numbers.size
     if count > COLUMN_COUNT_MAX:
-        return ODD
+        return UNCLEAR
     if not growing_room(&join.numbers, 8 * count):
         return NO_ROOM
     if not join_packed(join, count, value_max, <uint64_t *>(join.numbers.data + place[0])):
-        return ODD
+        return UNCLEAR
     join.numbers.size += 8 * count
     return MADE
 
@@ -122,7 +122,7 @@ cdef Made join_times(Join *join, int field, uint64_t count) noexcept nogil:
         join.at = read_varint(join.at, join.end, &folded)
         # Sums of what is read stay far from the end of the integers.
         if join.at == NULL or folded >= <uint64_t>1 << 62:
-            return ODD
+            return UNCLEAR
         join.fields[field].lowest = folded >> 1 ^ (0 - (folded & 1))
     return join_numbers(
         join, distances, (<uint64_t>1 << 62) - 1, &join.size_places[field]
@@ -146,7 +146,7 @@ cdef Made join_field(Join *join, int field, uint64_t count) noexcept nogil:
         counts = <uint64_t *>(join.numbers.data + join.number_places[field])
         for place in range(count):
             if counts[place] > COLUMN_COUNT_MAX:
-                return ODD
+                return UNCLEAR
             text_count += counts[place]
     made = join_numbers(join, text_count, U64_MAX, &join.size_places[field])
     if made != MADE:
@@ -154,7 +154,7 @@ cdef Made join_field(Join *join, int field, uint64_t count) noexcept nogil:
     join.fields[field].texts = take_texts(
         join, <uint64_t *>(join.numbers.data + join.size_places[field]), text_count
     )
-    return MADE if join.fields[field].texts != NULL or not text_count else ODD
+    return MADE if join.fields[field].texts != NULL or not text_count else UNCLEAR
 
 
 cdef Made join_columns(Join *join, uint64_t count_max) noexcept nogil:
@@ -183,7 +183,7 @@ cdef Made join_columns(Join *join, uint64_t count_max) noexcept nogil:
         or not join_packed(join, versions, U64_MAX, join.sequences)
         or not join_packed(join, born, U64_MAX, join.born)
     ):
-        return ODD
+        return UNCLEAR
     memset(present, 0, sizeof(present))
     for place in range(changes):
         for field in range(FIELD_COUNT):
@@ -195,7 +195,7 @@ cdef Made join_columns(Join *join, uint64_t count_max) noexcept nogil:
     for field in range(FIELD_COUNT):
         join.fields[field].numbers = <uint64_t *>(join.numbers.data + join.number_places[field])
         join.fields[field].sizes = <uint64_t *>(join.numbers.data + join.size_places[field])
-    return MADE if join.at == join.end and join.texts == join.texts_end else ODD
+    return MADE if join.at == join.end and join.texts == join.texts_end else UNCLEAR
 
 
 cdef bint put_number(Growing *out, uint64_t value) noexcept nogil:
@@ -227,7 +227,7 @@ cdef Made put_time(Growing *out, Taken *column) noexcept nogil:
     column.sizes += 1
     folded = <uint64_t>distance << 1 ^ <uint64_t>(distance >> 63)
     if folded >= (<uint64_t>1 << 62) - 1:
-        return ODD
+        return UNCLEAR
     return MADE if put_number(out, 1 + (folded << 2) + unit) else NO_ROOM
 
 
@@ -308,7 +308,7 @@ cdef Made put_records(Join *join) noexcept nogil:
             if made != MADE:
                 return made
         elif join.sparse:
-            return ODD
+            return UNCLEAR
         join.heads[place] = (out.size - start) << 2 | (kind == REFERENCE)
     return MADE
 

@@ -10,15 +10,6 @@
 
 static inline void store16(uint8_t *at, uint16_t value) { memcpy(at, &value, 2); }
 
-/* Return -1, 0 or 1 (or any such sign): one key is below, equal to or above the other. */
-static inline int compare_keys(
-    const uint8_t *one, size_t one_size, const uint8_t *other, size_t other_size)
-{
-    size_t size = one_size < other_size ? one_size : other_size;
-    int order = size ? memcmp(one, other, size) : 0;
-    return order ? order : (one_size > other_size) - (one_size < other_size);
-}
-
 /* Return how many bytes two keys have in common at their start. */
 static inline size_t shared_size(
     const uint8_t *one, size_t one_size, const uint8_t *other, size_t other_size)

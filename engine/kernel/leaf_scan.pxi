@@ -127,7 +127,7 @@ def leaf_names(bytes page not None, uint64_t sequences, bytes previous not None)
     leaf.sequences = sequences
     if len(page) == PAGE_SIZE and begin_leaf(&leaf, page):
         found = next_entry(&leaf)
-    if found != READ or compare_keys(last, len(previous), leaf.key, leaf.key_size) >= 0:
+    if found != READ or compare_bytes(last, len(previous), leaf.key, leaf.key_size) >= 0:
         return None
     names = []
     while found == READ:

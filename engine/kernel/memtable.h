@@ -22,8 +22,8 @@
 
 #include "bytes.h"
 
-#define TABLE_SLOTS_MIN 64
-#define ARENA_CHUNK_MIN 1024
+#define TABLE_SLOTS_MIN 8
+#define ARENA_CHUNK_MIN 512
 #define ARENA_CHUNK_MAX ((size_t)1 << 16)
 #define TAIL_MIN 32
 
@@ -317,14 +317,6 @@ static inline int is_made_here(const MemEdgeVersion *version)
         version = version->older;
     }
     return (int)version->full;
-}
-
-static inline int compare_bytes(
-    const uint8_t *one, uint64_t one_size, const uint8_t *other, uint64_t other_size)
-{
-    uint64_t size = one_size < other_size ? one_size : other_size;
-    int order = size ? memcmp(one, other, (size_t)size) : 0;
-    return order ? order : (one_size > other_size) - (one_size < other_size);
 }
 
 /* The order of (type code, neighbor, key); `towards` is the end that is the neighbor. */

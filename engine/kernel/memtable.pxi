@@ -7,6 +7,9 @@ cdef extern from "Python.h":
 
 cdef extern from "bytes.h":
     uint32_t load32(const uint8_t *at) noexcept nogil
+    int compare_bytes(
+        const uint8_t *one, uint64_t one_size, const uint8_t *other, uint64_t other_size
+    ) noexcept nogil
 
 cdef extern from "growing.h":
     ctypedef struct Growing:
@@ -116,9 +119,6 @@ cdef extern from "memtable.h":
     const MemEdgeVersion *edge_seen(const MemEdge *edge, uint64_t sequence) noexcept nogil
     int is_made_here(const MemEdgeVersion *version) noexcept nogil
     ListedEdges list_edges(const MemList *list, int direction) noexcept nogil
-    int compare_bytes(
-        const uint8_t *one, uint64_t one_size, const uint8_t *other, uint64_t other_size
-    ) noexcept nogil
 
 cdef extern from "memtable_write.h":
     MemName *name_entry(Memory *memory, const uint8_t *text, uint32_t size) noexcept

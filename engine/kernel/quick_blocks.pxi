@@ -54,3 +54,35 @@ cdef bint read_heads(
         offset += found.heads[place] >> 2
     found.offsets[found.count] = offset
     return offset == size
+
+
+cdef bint read_dense_head(
+    const uint8_t *body, uint64_t size, uint64_t count, uint64_t wanted,
+    uint64_t *offset, uint64_t *head
+) noexcept nogil:
+    """Read where one record of a dense block stands; return False as `read_heads` does."""
+    cdef const uint8_t *end = body + size
+    cdef uint64_t sum = 0, bitmap_size = (count + 7) / 8, before, present
+    cdef const uint8_t *at = body + bitmap_size
+    if count > BLOCK_COUNT_MAX or bitmap_size > size:
+        return False
+    if count & 7 and body[count >> 3] >> (count & 7):
+        return False
+    # All heads are read, as their sum is checked.
+    head[0] = 0
+    before = count_bits(body, wanted)
+    present = count_bits(body, count)
+    at = add_sizes(at, end, before, &sum)
+    offset[0] = sum
+    if at != NULL and body[wanted >> 3] >> (wanted & 7) & 1:
+        before += 1
+        at = read_varint(at, end, head)
+        if at == NULL or head[0] <= 3 or head[0] >= <uint64_t>1 << 50:
+            return False
+        sum += head[0] >> 2
+    if at != NULL:
+        at = add_sizes(at, end, present - before, &sum)
+    if at == NULL:
+        return False
+    offset[0] += at - body
+    return sum + <uint64_t>(at - body) == size

@@ -28,7 +28,7 @@ cdef class QuickFile:
     cdef Py_buffer map_, bits
     cdef Span span
 
-    def __cinit__(self, map_, bits, uint64_t data_size, *args):
+    def __cinit__(self, map_, bits, uint64_t data_size, *rest, **more):
         PyObject_GetBuffer(map_, &self.map_, PyBUF_SIMPLE)
         PyObject_GetBuffer(bits, &self.bits, PyBUF_SIMPLE)
         if <uint64_t>self.map_.len < data_size:

@@ -197,16 +197,19 @@ cdef Answer in_block(
 ) noexcept nogil:
     """Find a list in its block (12.3): `wanted` is its place in a dense one, its id in a sparse."""
     cdef Heads heads
-    cdef uint64_t place
-    if not read_heads(&heads, body, body_size, count if dense else LISTS, first_id, dense):
-        return ODD
-    place = wanted
-    if not dense:
-        place = 0
-        while place < heads.count and heads.ids[place] != wanted:
-            place += 1
-        if place == heads.count:
+    cdef uint64_t place = 0, offset = 0, head
+    if dense:
+        if not read_dense_head(body, body_size, count, wanted, &offset, &head):
+            return ODD
+        if not head:
             return NONE
+        return decode_list(search, body + offset, head >> 2, head & 3)
+    if not read_heads(&heads, body, body_size, LISTS, first_id, False):
+        return ODD
+    while place < heads.count and heads.ids[place] != wanted:
+        place += 1
+    if place == heads.count:
+        return NONE
     if not heads.heads[place]:
         return NONE
     return decode_list(
@@ -360,3 +363,42 @@ cdef Answer seek(const Lists *lists, uint64_t node_id, uint64_t code, uint64_t n
     if guarded(search_lists, &search) or search.answer == ODD:
         return ODD
     return FOUND if search.found else NONE
+
+
+def edges_before(const uint8_t[::1] body not None, list offsets not None, list heads not None, Py_ssize_t place):
+    """Return how many edges stand in the lists of a block before one of them, or UNSURE.
+
+    offsets, heads : of its records, as `block_heads` returns them.
+    """
+    cdef ListSearch search
+    cdef Buffer out = Buffer(NULL, 0, 0)
+    cdef uint64_t start, head, size, group_count, edge_count, sum = 0
+    cdef Py_ssize_t number
+    if not 0 <= place <= len(heads) or len(offsets) <= len(heads):
+        raise ValueError("there are fewer lists")
+    search.type_count = -1
+    search.types = NULL
+    search.probe = NULL
+    search.counting = True
+    search.out = &out
+    search.found = 0
+    for number in range(place):
+        start, head = offsets[number], heads[number]
+        size = head >> 2
+        if not size:
+            continue
+        if start > <uint64_t>body.shape[0] or size > <uint64_t>body.shape[0] - start:
+            return UNSURE
+        if not head & INDEXED:
+            if decode_list(&search, &body[0] + start, size, head & 3) != FOUND:
+                return UNSURE
+            continue
+        # The index says it; the list need not be read.
+        if size < 8:
+            return UNSURE
+        edge_count = load32(&body[0] + start)
+        group_count = load32(&body[0] + start + 4)
+        if not 0 < group_count <= edge_count or group_count > (size - 8) / 16:
+            return UNSURE
+        sum += edge_count
+    return sum + search.found

@@ -21,17 +21,84 @@ def block_heads(const uint8_t[::1] body not None, uint64_t count, uint64_t first
     )
 
 
-cdef object read_text(const uint8_t **at, const uint8_t *end):
-    """Read a size and that many bytes of UTF-8; None where they are not."""
-    cdef uint64_t size
-    cdef const uint8_t *start = read_varint(at[0], end, &size)
-    if start == NULL or size > <uint64_t>(end - start):
-        return None
-    at[0] = start + size
-    try:
-        return PyUnicode_DecodeUTF8(<const char *>start, size, NULL)
-    except UnicodeDecodeError:
-        return None
+cdef struct NodeShape:
+    # What stands where in a full version of a node (12.5); values as they stand there.
+    uint64_t sequence, born, code, time
+    uint64_t texts, text_count, map, map_size
+    bint is_older, has_code, has_time, has_texts, has_map
+    bint is_ascii  # all texts are
+
+
+cdef bint read_shape(const uint8_t *data, uint64_t size, NodeShape *shape) noexcept nogil:
+    """Read where the fields of a full version stand; return False also for other versions."""
+    cdef const uint8_t *at = data
+    cdef const uint8_t *end = data + size
+    cdef uint64_t head, flags, value, place
+    if size < 3:
+        return False
+    head = at[0]
+    flags = at[1]
+    # A change, full; type, time, observations, properties.
+    if head & ~<uint64_t>4 != 3 or flags & ~<uint64_t>0x27:
+        return False
+    memset(shape, 0, sizeof(NodeShape))
+    shape.is_older = head & 4
+    shape.has_code = flags & 1
+    shape.has_time = flags & 2
+    shape.has_texts = flags & 4
+    shape.has_map = flags & 32
+    at = read_varint(at + 2, end, &shape.sequence)
+    if at == NULL or shape.sequence > <uint64_t>1 << 62:
+        return False
+    if shape.is_older:
+        at = read_varint(at, end, &shape.born)
+        if at == NULL or shape.born >= shape.sequence:
+            return False
+    if shape.has_code:
+        at = read_varint(at, end, &shape.code)
+        if at == NULL or shape.code >= TYPE_CODE_END:
+            return False
+    if shape.has_time:
+        at = read_varint(at, end, &shape.time)
+        if at == NULL:
+            return False
+    if shape.has_texts:
+        at = read_varint(at, end, &shape.text_count)
+        if at == NULL or shape.text_count > <uint64_t>(end - at):
+            return False
+        shape.texts = at - data
+        shape.is_ascii = True
+        for place in range(shape.text_count):
+            at = read_varint(at, end, &value)
+            if at == NULL or value > <uint64_t>(end - at):
+                return False
+            shape.is_ascii = shape.is_ascii and is_ascii(at, value)
+            at += value
+    if shape.has_map:
+        at = read_varint(at, end, &shape.map_size)
+        if at == NULL or shape.map_size > <uint64_t>(end - at):
+            return False
+        shape.map = at - data
+        at += shape.map_size
+    return at == end
+
+
+cdef object decode_texts(const uint8_t *data, const NodeShape *shape):
+    """Return the observations of a record whose shape was read; None where they are not UTF-8."""
+    cdef const uint8_t *at = data + shape.texts
+    cdef uint64_t size, place
+    cdef tuple texts = PyTuple_New(shape.text_count)
+    for place in range(shape.text_count):
+        # What was read once is not read over its end: the bytes are ours.
+        at = read_varint(at, at + 10, &size)
+        try:
+            text = PyUnicode_DecodeUTF8(<const char *>at, size, NULL)
+        except UnicodeDecodeError:
+            return None
+        Py_INCREF(text)
+        PyTuple_SET_ITEM(texts, place, text)
+        at += size
+    return texts
 
 
 def node_record(const uint8_t[::1] data not None):
@@ -41,160 +108,21 @@ def node_record(const uint8_t[::1] data not None):
 
 
 cdef object record_at(const uint8_t *data, uint64_t size):
-    cdef const uint8_t *at = data
-    cdef const uint8_t *end = data + size
-    cdef uint64_t head, flags, sequence, born = 0, value, count, place
-    cdef object code = None, time = None, observations = None, properties = None
-    if size < 3:
+    cdef NodeShape shape
+    cdef object observations = None, properties = None
+    if not read_shape(data, size, &shape):
         return UNSURE
-    head = at[0]
-    flags = at[1]
-    # A change, full; type, time, observations, properties.
-    if head & ~<uint64_t>4 != 3 or flags & ~<uint64_t>0x27:
-        return UNSURE
-    at = read_varint(at + 2, end, &sequence)
-    if at == NULL or sequence > <uint64_t>1 << 62:
-        return UNSURE
-    if head & 4:
-        at = read_varint(at, end, &born)
-        if at == NULL or born >= sequence:
+    if shape.has_texts:
+        observations = decode_texts(data, &shape)
+        if observations is None:
             return UNSURE
-    if flags & 1:
-        at = read_varint(at, end, &value)
-        if at == NULL or value >= TYPE_CODE_END:
-            return UNSURE
-        code = value
-    if flags & 2:
-        at = read_varint(at, end, &value)
-        if at == NULL:
-            return UNSURE
-        time = value
-    if flags & 4:
-        at = read_varint(at, end, &count)
-        if at == NULL or count > <uint64_t>(end - at):
-            return UNSURE
-        texts = []
-        for place in range(count):
-            text = read_text(&at, end)
-            if text is None:
-                return UNSURE
-            texts.append(text)
-        observations = tuple(texts)
-    if flags & 32:
-        at = read_varint(at, end, &value)
-        if at == NULL or value > <uint64_t>(end - at):
-            return UNSURE
-        properties = PyBytes_FromStringAndSize(<const char *>at, value)
-        at += value
-    if at != end:
-        return UNSURE
-    return sequence, born if head & 4 else -1, code, time, observations, properties
-
-
-cdef struct NodeSearch:
-    const Span *file
-    uint64_t blocks_offset, blocks_size, directory_offset, row_count, index
-    # Where the stored bytes of the block begin in the file, how many they are, and how they are
-    # stored; if as they are, they are copied to `copy`.
-    uint64_t start, size, codec
-    uint8_t *copy
-    uint64_t room
-    Answer answer
-
-
-cdef void search_node_block(void *what) noexcept nogil:
-    cdef NodeSearch *search = <NodeSearch *>what
-    cdef bint is_last = search.index + 1 == search.row_count
-    cdef const uint8_t *row = bytes_at(
-        search.file, search.directory_offset + 8 * search.index, 8 if is_last else 16
+    if shape.has_map:
+        properties = PyBytes_FromStringAndSize(<const char *>data + shape.map, shape.map_size)
+    return (
+        shape.sequence,
+        shape.born if shape.is_older else -1,
+        shape.code if shape.has_code else None,
+        shape.time if shape.has_time else None,
+        observations,
+        properties,
     )
-    cdef const uint8_t *head
-    cdef const uint8_t *body
-    cdef const uint8_t *end
-    cdef uint64_t start, stop, head_size
-    search.answer = ODD
-    if row == NULL:
-        return
-    start = load64(row)
-    stop = search.blocks_size if is_last else load64(row + 8)
-    if not start < stop <= search.blocks_size:
-        return
-    head_size = min(<uint64_t>11, stop - start)
-    head = bytes_at(search.file, search.blocks_offset + start, head_size)
-    if head == NULL:
-        return
-    end = head + head_size
-    search.codec = head[0]
-    body = read_varint(head + 1, end, &search.size)
-    if body == NULL or search.size > stop - start - (body - head):
-        return
-    search.start = search.blocks_offset + start + (body - head)
-    search.answer = FOUND
-    if search.codec == 0:
-        body = bytes_at(search.file, search.start, search.size)
-        if body == NULL:
-            search.answer = ODD
-        elif search.size > search.room:
-            search.answer = FULL
-        else:
-            memcpy(search.copy, body, search.size)
-
-
-cdef class QuickNodes(QuickFile):
-    """The end states of the nodes that a segment made.
-
-    Source: SPEC.md, sections 12.3 and 12.5.
-    """
-
-    cdef uint64_t blocks_offset, blocks_size, directory_offset, row_count, first_id, end_id
-    cdef object kind, number, unpacked
-
-    def __init__(
-        self, map_, bits, uint64_t data_size, blocks, directory, ids, kind, number, unpacked
-    ):
-        """unpacked : returns the body of a compressed block that is in the cache, by kind and number
-        of the file and the offset of its stored bytes, or None.
-        """
-        self.blocks_offset, self.blocks_size = blocks
-        self.directory_offset = directory[0]
-        self.row_count = directory[1] // 8
-        self.first_id, self.end_id = ids.start, ids.stop
-        self.kind, self.number, self.unpacked = kind, number, unpacked
-        if self.row_count != (len(ids) + NODES - 1) // NODES:
-            raise ValueError("the directory has another number of blocks")
-
-    def find(self, uint64_t node_id):
-        """Return what `node_record` returns of a node, None of one that has no end state here."""
-        cdef NodeSearch search
-        cdef uint8_t copy[16384]
-        cdef uint64_t place, count
-        cdef const uint8_t[::1] body
-        if not self.first_id <= node_id < self.end_id:
-            return UNSURE
-        place = node_id - self.first_id
-        search = NodeSearch(
-            &self.span, self.blocks_offset, self.blocks_size, self.directory_offset, self.row_count,
-            place / NODES, 0, 0, 0, &copy[0], sizeof(copy), ODD,
-        )
-        if guarded(search_node_block, &search) or search.answer != FOUND:
-            return UNSURE
-        count = min(<uint64_t>NODES, self.end_id - self.first_id - search.index * NODES)
-        if search.codec == 0:
-            return record_in(copy, search.size, count, place % NODES)
-        data = self.unpacked((self.kind, self.number, search.start))
-        if data is None or not len(data):
-            return UNSURE
-        body = data
-        return record_in(&body[0], body.shape[0], count, place % NODES)
-
-
-cdef object record_in(const uint8_t *body, uint64_t size, uint64_t count, uint64_t wanted):
-    """Return a record of a dense block, taken apart; None where there is none; or UNSURE."""
-    cdef Heads heads
-    if not read_heads(&heads, body, size, count, 0, True):
-        return UNSURE
-    if not heads.heads[wanted]:
-        return None
-    if heads.heads[wanted] & 3:
-        return UNSURE
-    return record_at(body + heads.offsets[wanted], heads.heads[wanted] >> 2)

@@ -10,6 +10,11 @@ cdef int order_edges(const void *one, const void *other) noexcept nogil:
     return 0
 
 
+cdef enum:
+    # Names looked up in step: enough to wait for all of their memory at once.
+    NAMES_IN_STEP = 32
+
+
 cdef struct Slot:
     uint64_t first_id, end_id
     const Lists *lists[2]  # NULL until the segment is opened
@@ -25,13 +30,15 @@ cdef class QuickStore:
     cdef Slot *slots
     cdef const Tree **trees
     cdef int segment_count, run_count
-    cdef list kept
+    cdef list kept, nodes, names
 
     def __cinit__(self, int run_count, ranges):
         """ranges : of the ids of each segment: (first_id, end_id)."""
         cdef int place
         self.kept = []
         self.segment_count = len(ranges)
+        self.nodes = [None] * self.segment_count
+        self.names = [None] * self.segment_count
         self.run_count = run_count
         self.slots = <Slot *>malloc(max(self.segment_count, 1) * sizeof(Slot))
         self.trees = <const Tree **>malloc(max(run_count, 1) * sizeof(Tree *))
@@ -55,10 +62,15 @@ cdef class QuickStore:
             self.kept.append(run)
             self.trees[place] = &run.tree
 
-    def put_segment(self, int place, QuickLists out not None, QuickLists in_ not None):
-        """Use the lists of a segment from now on."""
+    def put_segment(
+        self, int place, QuickLists out not None, QuickLists in_ not None, QuickNodes nodes=None,
+        QuickNames names=None,
+    ):
+        """Use the lists, nodes and names of a segment from now on."""
         if not 0 <= place < self.segment_count:
             raise IndexError(place)
+        self.nodes[place] = nodes
+        self.names[place] = names
         if self.slots[place].lists[0] == NULL:
             self.kept.append((out, in_))
             hand_over(<const void **>&self.slots[place].lists[1], &in_.lists)
@@ -80,6 +92,63 @@ cdef class QuickStore:
             if answer != NONE:
                 return answer
         return NONE
+
+    cdef void find_all(self, NameSearch *searches, int count) noexcept nogil:
+        """Answer the searches whose answer is NONE so far."""
+        cdef int place, search
+        for place in range(self.run_count):
+            if self.trees[place] != NULL:
+                find_all_in_run(self.trees[place], searches, count)
+                continue
+            for search in range(count):
+                if searches[search].answer == NONE:
+                    searches[search].answer = ODD
+            return
+
+    cdef object name(self, uint64_t node_id):
+        """Return the name of a node, dead or alive, or UNSURE."""
+        cdef QuickNames names
+        cdef int place
+        for place in range(self.segment_count):
+            if self.slots[place].first_id <= node_id < self.slots[place].end_id:
+                names = self.names[place]
+                return UNSURE if names is None else names.name(node_id)
+        return UNSURE
+
+    cdef object node(self, uint64_t node_id, str name, list type_names):
+        """Return a node that the name index knows, or UNSURE."""
+        cdef QuickNodes nodes = self.nodes_with(node_id)
+        cdef object record = UNSURE if nodes is None else nodes.record(node_id)
+        # Also where there is none, as the name says that there is.
+        if type(record) is not bytes:
+            return UNSURE
+        return new_node(nodes, node_id, name, record, type_names)
+
+    cdef bint is_live(self, uint64_t node_id):
+        """Return whether a node is alive; False also where the careful way must say."""
+        cdef QuickNodes nodes = self.nodes_with(node_id)
+        cdef object record = UNSURE if nodes is None else nodes.record(node_id)
+        cdef NodeShape shape
+        return type(record) is bytes and read_shape(
+            <const uint8_t *>PyBytes_AS_STRING(record), len(record), &shape
+        )
+
+    cdef QuickNodes nodes_with(self, uint64_t node_id):
+        """Return the nodes of the segment that made a node, if no newer one has changed it; None
+        where the careful way must look."""
+        cdef QuickNodes nodes
+        cdef Slot *slot
+        cdef int place
+        for place in range(self.segment_count):
+            slot = &self.slots[place]
+            if node_id >= slot.end_id:
+                continue
+            nodes = self.nodes[place]
+            if nodes is None or slot.first_id <= node_id:
+                return nodes
+            if nodes.may_have_changed(node_id) != NONE:
+                return None
+        return None
 
     cdef Answer edges(self, ListSearch *search, int direction, int layers) noexcept nogil:
         """Append the edges of a node in all segments, or count them.

@@ -120,7 +120,7 @@ cdef class RunMerge:
             stream = &self.streams[rank]
             if stream.need == NAME and (
                 found == NULL
-                or compare_keys(stream.name, stream.size, found.name, found.size) < 0
+                or compare_bytes(stream.name, stream.size, found.name, found.size) < 0
             ):
                 found = stream
         return found
@@ -137,7 +137,7 @@ cdef class RunMerge:
             stream = &self.streams[rank]
             stream.is_merged = stream.need == NAME and (
                 stream == lowest
-                or compare_keys(stream.name, stream.size, lowest.name, lowest.size) == 0
+                or compare_bytes(stream.name, stream.size, lowest.name, lowest.size) == 0
             )
             if stream.is_merged:
                 if not growing_room(&self.versions, stream.versions.size):

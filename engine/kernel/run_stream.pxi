@@ -59,7 +59,7 @@ cdef Scanned read_leaf(Stream *stream) noexcept nogil:
         found = next_entry(leaf)
     if found != READ:
         return UNUSUAL
-    if compare_keys(stream.last.data, stream.last.size, leaf.key, leaf.key_size) >= 0:
+    if compare_bytes(stream.last.data, stream.last.size, leaf.key, leaf.key_size) >= 0:
         return UNUSUAL
     while found == READ:
         found = next_entry(leaf)

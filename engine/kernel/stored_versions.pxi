@@ -5,8 +5,6 @@
 # record goes, and whoever reads it is told.
 
 cdef enum:
-    MAP_DEPTH_MAX = 64
-
     # Bits of fields (7.2).
     HAS_OBSERVATIONS = 1 << 2
     HAS_REMOVED = 1 << 3
@@ -37,106 +35,13 @@ cdef const uint8_t *skip_texts(const uint8_t *at, const uint8_t *end) noexcept n
     return at
 
 
-cdef uint64_t big_endian(const uint8_t *at, int size) noexcept nogil:
-    cdef uint64_t value = 0
-    cdef int place
-    for place in range(size):
-        value = value << 8 | at[place]
-    return value
-
-
-cdef const uint8_t *skip_packed_text(const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """Return where a text of MessagePack ends; NULL where there is none."""
-    cdef uint64_t size
-    cdef int width
-    if at >= end:
-        return NULL
-    if at[0] >> 5 == 5:
-        size = at[0] & 31
-        at += 1
-    elif 0xD9 <= at[0] <= 0xDB:
-        width = 1 << (at[0] - 0xD9)
-        if end - at <= width:
-            return NULL
-        size = big_endian(at + 1, width)
-        at += 1 + width
-    else:
-        return NULL
-    return at + size if size <= <uint64_t>(end - at) and is_utf8(at, size) else NULL
-
-
-cdef const uint8_t *skip_packed_many(
-    const uint8_t *at, const uint8_t *end, int depth
-) noexcept nogil:
-    """Return where a list or map of MessagePack ends; NULL where it is none that can be stored."""
-    cdef uint64_t count, place
-    cdef int width
-    cdef bint is_map = at[0] < 0x90 or at[0] >= 0xDE
-    if depth > MAP_DEPTH_MAX:
-        return NULL
-    if at[0] < 0xA0:
-        count = at[0] & 15
-        at += 1
-    else:
-        width = 4 if at[0] & 1 else 2
-        if end - at <= width:
-            return NULL
-        count = big_endian(at + 1, width)
-        at += 1 + width
-    if count > <uint64_t>(end - at):
-        return NULL
-    for place in range(count):
-        if is_map:
-            at = skip_packed_text(at, end)
-            if at == NULL:
-                return NULL
-        at = skip_packed(at, end, depth)
-        if at == NULL:
-            return NULL
-    return at
-
-
-cdef bint is_finite(const uint8_t *at) noexcept nogil:
-    """Return whether a float of MessagePack is a number."""
-    if at[0] == 0xCA:
-        return big_endian(at + 1, 2) >> 7 & 0xFF != 0xFF
-    return big_endian(at + 1, 2) >> 4 & 0x7FF != 0x7FF
-
-
-cdef const uint8_t *skip_packed(const uint8_t *at, const uint8_t *end, int depth) noexcept nogil:
-    """Return where a value of MessagePack ends; NULL where it is none that can be stored (9.3).
-
-    depth : of the list or map that it is in.
-    """
-    cdef uint8_t first
-    cdef int64_t size
-    if at >= end:
-        return NULL
-    first = at[0]
-    if first < 0x80 or first >= 0xE0 or first == 0xC0 or first == 0xC2 or first == 0xC3:
-        return at + 1
-    if first < 0xA0 or 0xDC <= first <= 0xDF:
-        return skip_packed_many(at, end, depth + 1)
-    if first < 0xC0 or 0xD9 <= first <= 0xDB:
-        return skip_packed_text(at, end)
-    if first == 0xCA or first == 0xCB:
-        size = 5 if first == 0xCA else 9
-        return at + size if end - at >= size and is_finite(at) else NULL
-    if 0xCC <= first <= 0xD3:
-        size = 1 + (1 << (first & 3))
-        return at + size if end - at >= size else NULL
-    return NULL
-
-
 cdef const uint8_t *skip_map(const uint8_t *at, const uint8_t *end) noexcept nogil:
     """Return where a property map ends; NULL where there is none."""
     cdef uint64_t size
     at = read_varint(at, end, &size)
-    if at == NULL or not 0 < size <= <uint64_t>(end - at):
+    if at == NULL or size > <uint64_t>(end - at) or not is_property_map(at, size):
         return NULL
-    if at[0] >> 4 != 8 and at[0] != 0xDE and at[0] != 0xDF:
-        return NULL
-    return at + size if skip_packed(at, at + size, 0) == at + size else NULL
+    return at + size
 
 
 cdef bint are_fields(uint64_t present, const uint8_t *at, const uint8_t *end) noexcept nogil:

@@ -25,9 +25,9 @@ from lithograph.segments.folding import (
     trim_history,
 )
 from lithograph.segments.list_stream import ListStream
-from lithograph.segments.moving_records import Held, MovingRecords, NameItem, NodeItem
+from lithograph.segments.moving_records import Held, MovingRecords, NameItem
 from lithograph.segments.segment_reader import decode_name
-from lithograph.segments.slice import IncomingEdge, Mark, Slice, SliceEdge, merged_mark
+from lithograph.segments.slice import IncomingEdge, Mark, NodeItem, Slice, SliceEdge, merged_mark
 from lithograph.segments.stored_blocks import HeldRecord
 from lithograph.segments.stored_feeds import merge_edges, merge_incoming
 from lithograph.segments.stored_slice import StoredSlice

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.moment import decode_moment
 from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.properties import EMPTY, decode_properties
+from lithograph.kernel import quick
 
 
 class _Record:
     """Values compared and shown by their fields; decoding waits until a field is asked for."""
 
-    __slots__ = ("_born", "_created_at", "_properties")
+    __slots__ = ()
     _fields: tuple[str, ...] = ()
-
-    @property
-    def properties(self) -> dict[str, Any]:
-        return decode_properties(self._raw("_properties"))
-
-    @property
-    def created_at(self) -> datetime:
-        return decode_moment(self._raw("_created_at"))
 
     def _raw(self, slot: str) -> Any:
         return object.__getattribute__(self, slot)
@@ -58,25 +51,29 @@ class _Record:
         raise TypeError(f"a {type(self).__name__} is not pickled; store its fields instead")
 
 
-class Node(_Record):
-    """One node as a view saw it.
+class PlainNode:
+    """The fields of a node in plain Python; the kernel's `NodeRecord` has the same, and decodes
+    those that are asked for."""
 
-    Attributes
-    ----------
-    id : dense, never reused; -1 for a node that its transaction has not committed yet.
-    name, type : texts; a node without a type has "".
-    observations : in the order they were added.
-    properties : a fresh dict each time it is asked for.
-    created_at, updated_at : aware, UTC; of an uncommitted change, the time it was read.
-    """
-
-    __slots__ = ("_updated_at", "id", "name", "observations", "type")
-    _fields = ("id", "name", "type", "observations", "properties", "created_at", "updated_at")
+    __slots__ = (
+        "_born",
+        "_created_at",
+        "_properties",
+        "_updated_at",
+        "id",
+        "name",
+        "observations",
+        "type",
+    )
 
     id: int
     name: str
     type: str
     observations: tuple[str, ...]
+    _properties: bytes
+    _created_at: int
+    _updated_at: int
+    _born: int
 
     def __init__(
         self,
@@ -100,12 +97,41 @@ class Node(_Record):
         set_(self, "_born", born)
 
     @property
+    def properties(self) -> dict[str, Any]:
+        return decode_properties(self._properties)
+
+    @property
+    def created_at(self) -> datetime:
+        return decode_moment(self._created_at)
+
+    @property
     def updated_at(self) -> datetime:
-        return decode_moment(self._raw("_updated_at"))
+        return decode_moment(self._updated_at)
+
+
+_NodeFields = PlainNode
+if not TYPE_CHECKING and quick is not None:
+    _NodeFields = quick.NodeRecord
+
+
+class Node(_NodeFields, _Record):
+    """One node as a view saw it.
+
+    Attributes
+    ----------
+    id : dense, never reused; -1 for a node that its transaction has not committed yet.
+    name, type : texts; a node without a type has "".
+    observations : in the order they were added.
+    properties : a fresh dict each time it is asked for.
+    created_at, updated_at : aware, UTC; of an uncommitted change, the time it was read.
+    """
+
+    __slots__ = ()
+    _fields = ("id", "name", "type", "observations", "properties", "created_at", "updated_at")
 
     def changed(self, node_id: int, type_name: str | None, patch: NodePatch, now: int) -> Node:
         """Return the node as `patch` and a new type leave it, changed at `now` (µs)."""
-        full = NodePatch(observations=self.observations, properties=self._raw("_properties"))
+        full = NodePatch(observations=self.observations, properties=self._properties)
         full = full.then(patch)
         return Node(
             node_id,
@@ -113,13 +139,17 @@ class Node(_Record):
             self.type if type_name is None else type_name,
             full.observations or (),
             full.properties or EMPTY,
-            _time(full.created_at, self._raw("_created_at"), self._raw("_born")),
+            _time(full.created_at, self._created_at, self._born),
             now,
-            self._raw("_born"),
+            self._born,
         )
 
     def __hash__(self) -> int:
-        return hash((self.id, self.name, self._raw("_updated_at")))
+        return hash((self.id, self.name, self._updated_at))
+
+
+if quick is not None:
+    quick.make_nodes_of(Node)
 
 
 class Edge(_Record):
@@ -135,6 +165,9 @@ class Edge(_Record):
     """
 
     __slots__ = (
+        "_born",
+        "_created_at",
+        "_properties",
         "_valid_from",
         "_valid_to",
         "key",
@@ -191,6 +224,14 @@ class Edge(_Record):
         set_(self, "_valid_to", valid_to)
         set_(self, "_properties", properties)
         set_(self, "_born", born)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return decode_properties(self._raw("_properties"))
+
+    @property
+    def created_at(self) -> datetime:
+        return decode_moment(self._raw("_created_at"))
 
     @property
     def valid_from(self) -> datetime | None:

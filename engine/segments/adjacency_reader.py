@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.adjacency_group import Mark
@@ -16,8 +16,9 @@ from lithograph.formats.adjacency_list import (
     find_in_list,
 )
 from lithograph.formats.operations import AdjacentEdge
-from lithograph.formats.segment_shape import SegmentShape
+from lithograph.formats.segment_shape import ON_DISK, SegmentShape
 from lithograph.formats.table_block import INDEXED, PURE
+from lithograph.kernel import UNSURE, quick
 from lithograph.segments.stored import Stored
 from lithograph.segments.table_reader import Block, DenseTable, SparseTable
 
@@ -70,12 +71,32 @@ class FoundList:
 
         Cost: O(bytes of the lists before it in its block).
         """
+        known = self._quick_position()
+        return self._careful_position() if known is None else known
+
+    def _quick_position(self) -> int | None:
+        """Return the position; None where the careful way must look."""
+        block, place = self._block, self._place
+        size = block.heads.offsets[place]
+        if quick is None or self._shape is not ON_DISK or size > _QUICK_SIZE_MAX:
+            return None
+        heads = block.heads
+        found = quick.edges_before(
+            block.body.read(0, size), heads.offsets, heads.sizes_and_flags, place
+        )
+        return None if found is UNSURE else block.row[-1] + found
+
+    def _careful_position(self) -> int:
         block = self._block
         return block.row[-1] + sum(
             _count(block.part(place), block.heads.flags(place), self._shape)
             for place in range(self._place)
             if block.heads.size(place)
         )
+
+
+_QUICK_SIZE_MAX: Final = 64 * 1024
+"""Bytes of a block that are read to be counted; behind a hub its index is less to read."""
 
 
 class AdjacencyReader:

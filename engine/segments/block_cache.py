@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
+
+from lithograph.kernel import quick
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import NodeBlocks
 
 ENTRY_OVERHEAD: Final = 400
 """Bytes that an entry takes besides its data; measured, 320 to 400: key, object, three tables."""
@@ -17,20 +22,32 @@ class BlockCache:
 
     Attributes
     ----------
-    hit_count, miss_count : of `get` so far.
+    miss_count : of `get` so far.
+    nodes : blocks of nodes, for the kernel; None on the reference.
     """
 
-    def __init__(self, size_max_bytes: int) -> None:
-        """Keep at most `size_max_bytes`, overhead included; with 0, nothing."""
-        self.hit_count = 0
+    def __init__(self, size_max_bytes: int, nodes_size_max_bytes: int = 0) -> None:
+        """Keep at most `size_max_bytes`, overhead included; with 0, nothing.
+
+        nodes_size_max_bytes : of them, what the kernel keeps besides.
+        """
+        self._hit_count = 0
         self.miss_count = 0
+        self.nodes: NodeBlocks | None = None
+        if quick is not None:
+            self.nodes = quick.NodeBlocks(nodes_size_max_bytes)
         self._blocks: LRUCache[Hashable, bytes] = LRUCache(size_max_bytes, getsizeof=_size_of)
         self._lock = threading.Lock()
 
     @property
+    def hit_count(self) -> int:
+        """How many blocks were there that were asked for, by the kernel too."""
+        return self._hit_count + (self.nodes.hit_count if self.nodes else 0)
+
+    @property
     def size_bytes(self) -> int:
         """How much is kept now, overhead included."""
-        return int(self._blocks.currsize)
+        return int(self._blocks.currsize) + (self.nodes.size_bytes if self.nodes else 0)
 
     def get(self, key: Hashable) -> bytes | None:
         """Return a block, or None if it is not kept."""
@@ -39,7 +56,7 @@ class BlockCache:
             if block is None:
                 self.miss_count += 1
             else:
-                self.hit_count += 1
+                self._hit_count += 1
         return block
 
     def peek(self, key: Hashable) -> bytes | None:
@@ -47,8 +64,13 @@ class BlockCache:
         with self._lock:
             block = self._blocks.get(key)
             if block is not None:
-                self.hit_count += 1
+                self._hit_count += 1
         return block
+
+    def drop(self, key: Hashable) -> None:
+        """Forget a block, if it is kept."""
+        with self._lock:
+            self._blocks.pop(key, None)
 
     def put(self, key: Hashable, data: bytes) -> None:
         """Keep a block in place of those that were not used for longest; not one larger than all.

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar,
 from lithograph.kernel import tables
 from lithograph.segments.built_table import BuiltTable
 from lithograph.segments.framing import take_columns
-from lithograph.segments.slice import Slice
+from lithograph.segments.slice import NodeItem, Slice
 from lithograph.segments.stored_blocks import HeldRecord, StoredBlocks
 from lithograph.segments.table_reader import RecordTable
-from lithograph.segments.version import NodeVersion
 
 if TYPE_CHECKING:
     from lithograph.kernel._tables import RecordMerge
@@ -33,7 +32,6 @@ Held = list[tuple[int, HeldRecord]]
 
 Item = TypeVar("Item")
 NameItem = tuple[int, str]
-NodeItem = tuple[int, NodeVersion | None, list[NodeVersion]]
 
 
 class RecordStream(NamedTuple):

@@ -32,12 +32,13 @@ def merge_quickly(
     while True:
         done, hungry = merge.step(left)
         left -= done
-        if left == 0:
+        if hungry >= 0:
+            # Before the yield, as the plain way looks for the next name before it is done with one.
+            streams[hungry].feed()
+        elif left == 0:
             tree.spill()
             yield
             left = step
-        if hungry >= 0:
-            streams[hungry].feed()
         elif done == 0:
             tree.spill()
             return

@@ -15,8 +15,10 @@ from lithograph.formats.name_page import PAGE_SIZE
 from lithograph.formats.name_run import RunFooter
 from lithograph.formats.sealed import SealedRef
 from lithograph.ids import SEQUENCE_END
+from lithograph.kernel import runs
 from lithograph.segments.filter_builder import FilterBuilder
-from lithograph.segments.run_tree import make_tree
+from lithograph.segments.plain_tree import PlainTree
+from lithograph.segments.run_tree import QuickTree
 from lithograph.segments.sealed_writer import SealedWriter
 
 
@@ -55,7 +57,7 @@ class RunWriter:
         self._file = SealedWriter(files, run_name(number), number, store_uuid, FileKind.RUN)
         self._file.pad_to(PAGE_SIZE)
         self._filter = FilterBuilder(files)
-        self.tree = make_tree(files, self._file, self._filter, first_sequence, last_sequence)
+        self.tree = _make_tree(files, self._file, self._filter, first_sequence, last_sequence)
 
     @property
     def entry_count(self) -> int:
@@ -116,3 +118,16 @@ class RunWriter:
     def _close_spools(self) -> None:
         self._filter.close()
         self.tree.close()
+
+
+def _make_tree(
+    files: Files,
+    file: SealedWriter,
+    filter_: FilterBuilder,
+    first_sequence: int,
+    last_sequence: int,
+) -> PlainTree | QuickTree:
+    """Return a tree, the kernel's where it is compiled."""
+    if runs is None:
+        return PlainTree(files, file, filter_, first_sequence, last_sequence)
+    return QuickTree(runs, files, file, filter_, first_sequence, last_sequence)

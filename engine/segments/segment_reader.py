@@ -32,7 +32,7 @@ from lithograph.segments.table_set import TableSet
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
 if TYPE_CHECKING:
-    from lithograph.kernel._reads import QuickLists, QuickNodes
+    from lithograph.kernel._reads import QuickLists, QuickNames, QuickNodes
 
 
 class SegmentReader:
@@ -42,7 +42,8 @@ class SegmentReader:
     ----------
     ref : what the manifest knows of it.   path : for messages.   footer : ranges and counts.
     shape : entries per block.
-    quick_lists : its lists, out and in, as the kernel reads them, or None.
+    quick_lists, quick_nodes, quick_names : its lists, out and in, its nodes and their names, as the
+        kernel reads them, or None.
     span : its commits, for decoding versions, those of the history too.
     """
 
@@ -78,23 +79,6 @@ class SegmentReader:
             ),
         )
         self._born = ids
-        self._quick_nodes: QuickNodes | None = None
-        self.quick_lists: tuple[QuickLists, QuickLists] | None = None
-        view = file.view() if quick is not None and shape is ON_DISK else None
-        if quick is not None and view is not None:
-            self._quick_nodes = quick.QuickNodes(
-                *view,
-                footer.sections["dense_nodes"],
-                footer.sections["dense_nodes_directory"],
-                ids,
-                FileKind.SEGMENT,
-                ref.number,
-                cache.peek,
-            )
-            self.quick_lists = (
-                quick_lists(*view, footer.sections, "out", ids),
-                quick_lists(*view, footer.sections, "in", ids),
-            )
         self.edge_table = tables.edges(footer.edge_count)
         self.commits = CommitReader(
             file,
@@ -107,6 +91,37 @@ class SegmentReader:
         # Of the commit table, not of this reader: readers are in no cycle, so that the last user
         # of one gives its file back.
         self.span = CommitSpan(footer.first_sequence, footer.last_sequence, self.commits.time_of)
+        self.quick_nodes: QuickNodes | None = None
+        self.quick_names: QuickNames | None = None
+        self.quick_lists: tuple[QuickLists, QuickLists] | None = None
+        view = file.view() if quick is not None and shape is ON_DISK else None
+        if quick is not None and view is not None:
+            identity, at_hand = (FileKind.SEGMENT, ref.number), (cache, cache.nodes)
+            self.quick_nodes = quick.QuickNodes(
+                *view,
+                footer.sections["dense_nodes"],
+                footer.sections["dense_nodes_directory"],
+                ids,
+                shape.nodes,
+                identity,
+                *at_hand,
+                changed_filter=footer.sections["sparse_nodes_filter"],
+                commits=range(footer.first_sequence, footer.last_sequence + 1),
+                time_of=self.commits.time_of,
+            )
+            self.quick_names = quick.QuickNames(
+                *view,
+                footer.sections["names"],
+                footer.sections["names_directory"],
+                ids,
+                shape.names,
+                identity,
+                *at_hand,
+            )
+            self.quick_lists = (
+                quick_lists(*view, footer.sections, "out", ids),
+                quick_lists(*view, footer.sections, "in", ids),
+            )
 
     @classmethod
     def open(
@@ -160,14 +175,24 @@ class SegmentReader:
     def name_of(self, node_id: int) -> str | None:
         """Return the name of a node born here; None for all others."""
         found = self.names.find(node_id)
-        return self.names.record(*found).decode(decode_name) if found is not None else None
+        if found is None:
+            return None
+        name = self.names.record(*found).decode(decode_name)
+        if self.quick_names is not None:
+            # So that the kernel knows it next time.
+            self.quick_names.bring(node_id)
+        return name
 
     def node_version(self, node_id: int) -> NodeVersion | None:
         """Return a node's end state, or None if the segment says nothing of it."""
-        if self._quick_nodes is not None and node_id in self._born:
-            known = self._quick_nodes.find(node_id)
+        if self.quick_nodes is not None and node_id in self._born:
+            known = self.quick_nodes.find(node_id)
             if known is not UNSURE:
                 return None if known is None else self._version_of(known, node_id)
+            version = self._careful_node_version(node_id)
+            # So that the kernel knows it next time.
+            self.quick_nodes.bring(node_id)
+            return version
         return self._careful_node_version(node_id)
 
     def _version_of(self, known: tuple[Any, ...], node_id: int) -> NodeVersion | None:

@@ -35,10 +35,18 @@ from lithograph.segments.dictionary import texts_of_nodes, train_dictionary
 from lithograph.segments.edge_writer import EdgeWriter
 from lithograph.segments.history_writer import HistoryWriter
 from lithograph.segments.list_stream import ListStream
-from lithograph.segments.moving_records import MovingSlice, NameItem, NodeItem
+from lithograph.segments.moving_records import MovingSlice, NameItem
 from lithograph.segments.sealed_writer import SealedWriter
 from lithograph.segments.section_writer import SectionWriter
-from lithograph.segments.slice import IncomingEdge, Mark, Slice, SliceEdge, StreamedSlice
+from lithograph.segments.slice import (
+    EncodedSlice,
+    IncomingEdge,
+    Mark,
+    NodeItem,
+    Slice,
+    SliceEdge,
+    StreamedSlice,
+)
 from lithograph.segments.split_writer import SplitWriter
 from lithograph.segments.spool import Spool
 from lithograph.segments.table_writer import Packing
@@ -140,7 +148,7 @@ class _Job:
         self._shape = shape
         self._step_count = step_count
         # What moves by itself costs little, what is compressed costs much.
-        self._pause_count = step_count if compress else _MOVES_PER_ENTRY * step_count
+        self._pause_count = step_count if compress else STREAM_FACTOR * step_count
         self._work = 0
         self._compress = compress
         self._packing = packing = Packing(PLAIN_FRAMES if compress else None, shape.inline_size_max)
@@ -182,8 +190,7 @@ class _Job:
             if item is None:
                 yield
                 continue
-            node_id, name = item
-            table.add(node_id, name.encode())
+            table.add(*item)
             yield from self._step(1)
         table.finish(self._slice.end_id)
         out.write("names_directory", table.directory())
@@ -203,21 +210,38 @@ class _Job:
         table.finish(self._slice.end_id)
         self._history.end_nodes()
 
-    def _names_to_write(self) -> Iterator[NameItem | None]:
-        """Return the names that do not move by themselves, None where to pause."""
-        table = self._names
-        moving = self._slice.moving_names() if isinstance(self._slice, MovingSlice) else None
-        if moving is None or not isinstance(table, BuiltTable):
-            return self._slice.names()
-        move = moving.begin(self._shape.inline_size_max)
-        return move.below(self._slice.end_id, table, self._pause_count)
+    def _names_to_write(self) -> Iterator[tuple[int, bytes] | None]:
+        """Yield the names that do not move by themselves, None where to pause."""
+        slice_, table = self._slice, self._names
+        if isinstance(slice_, EncodedSlice):
+            yield from slice_.encoded_names()
+            return
+        names: Iterable[NameItem | None] = slice_.names()
+        moving = slice_.moving_names() if isinstance(slice_, MovingSlice) else None
+        if moving is not None and isinstance(table, BuiltTable):
+            move = moving.begin(self._shape.inline_size_max)
+            names = move.below(slice_.end_id, table, self._pause_count)
+        for item in names:
+            yield (item[0], item[1].encode()) if item is not None else None
 
     def _nodes_to_write(self, table: SplitWriter) -> Iterator[NodeItem | None]:
         """Return the nodes that do not move by themselves, None where to pause."""
+        if isinstance(self._slice, EncodedSlice):
+            return self._put_encoded(self._slice, table)
         if self._moving_nodes is None or not table.is_built:
             return self._slice.nodes()
         move = self._moving_nodes.begin(self._shape.inline_size_max)
         return table.move(move, self._slice.end_id, self._pause_count)
+
+    def _put_encoded(self, slice_: EncodedSlice, table: SplitWriter) -> Iterator[NodeItem | None]:
+        """Put the records that a slice has; yield the other nodes, None where to pause."""
+        for count, (node_id, found) in enumerate(slice_.encoded_nodes(), 1):
+            if isinstance(found, bytes):
+                table.add(node_id, found)
+            else:
+                yield found
+            if count % self._pause_count == 0:
+                yield None
 
     def write_edges(self) -> Steps:
         table = self._begin("out", sparse_row=SPARSE_OUT_ROW, dense_row=DENSE_OUT_ROW)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import SupportsIndex, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +99,7 @@ class Reads(ABC):
         NodeNotFoundError : an id is dead or was never used.
         """
         view = self._view()
-        return [view.live_name(_known(node_id)) for node_id in _items(ids, "ids")]
+        return view.live_names(list(_items(ids, "ids")))
 
     def edges(
         self,
@@ -172,7 +171,7 @@ class Reads(ABC):
         directions, codes = parse_direction(direction), view.codes(types)
         node_id = view.require(name)
         found = view.neighbors(node_id, directions, codes)
-        return [view.live_name(neighbor) for neighbor in found.tolist()]
+        return view.names_of(found.tolist())
 
     def neighbor_ids(self, id: int, direction: str = "out", types: Types = None) -> IdArray:
         """Return the neighbor's id for each edge of the node, as int64, ordered as `neighbors`.
@@ -300,10 +299,3 @@ def _items(items: Iterable[Item], what: str) -> Iterable[Item]:
     if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
         raise InvalidArgumentError(f"{what} must be a list, not {type(items).__name__}")
     return items
-
-
-def _known(node_id: SupportsIndex) -> int:
-    number = parse_id(node_id)
-    if number < 0:
-        raise NodeNotFoundError(operator.index(node_id))
-    return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -202,6 +203,11 @@ class View:
         return self.node_by_id(node_id, name) if node_id is not None else None
 
     def node_by_id(self, node_id: int, name: str) -> Node:
+        if self.quick is not None and type(name) is str:
+            found = self.quick.node_by_id(node_id, name)
+            if found is not UNSURE:
+                node: Node = found
+                return node
         state = fold_node(self.layers, node_id, self.sequence)
         if state is None:
             raise CorruptionError(f"the name {name!r} leads to id {node_id}, which is not there")
@@ -225,6 +231,26 @@ class View:
         if not is_live(self.layers, node_id, self.sequence):
             raise NodeNotFoundError(node_id)
         return name_of(self.layers, node_id)
+
+    def live_names(self, ids: list[Any]) -> list[str]:
+        """Return the names of live nodes, as `live_name`; ids are whatever the caller has."""
+
+        def careful(node_id: Any) -> str:
+            return self.live_name(known_id(node_id))
+
+        if self.quick is not None:
+            return self.quick.names_of(ids, True, careful)
+        return [careful(node_id) for node_id in ids]
+
+    def names_of(self, ids: list[int]) -> list[str]:
+        """Return the names of nodes that are the ends of edges."""
+
+        def careful(node_id: int) -> str:
+            return name_of(self.layers, node_id)
+
+        if self.quick is not None:
+            return self.quick.names_of(ids, False, careful)
+        return [careful(node_id) for node_id in ids]
 
     def edge(self, source: str, type_name: str, target: str, key: str) -> Edge | None:
         """Return one edge, or None; the texts were checked."""
@@ -292,7 +318,7 @@ class View:
         """Return an edge; names that are missing in `names` are looked up and added."""
         for node_id in (state.source, state.target):
             if node_id not in names:
-                names[node_id] = name_of(self.layers, node_id)
+                names[node_id] = self.names_of([node_id])[0]
         return Edge(
             names[state.source],
             self.type_name(state.type_code),
@@ -336,6 +362,14 @@ def parse_id(node_id: Any) -> int:
     if isinstance(node_id, bool):
         raise InvalidArgumentError("a node id is an int, not a bool")
     return number if 0 <= number < ID_END else -1
+
+
+def known_id(node_id: Any) -> int:
+    """Return a node id; NodeNotFoundError for one outside the range of ids."""
+    number = parse_id(node_id)
+    if number < 0:
+        raise NodeNotFoundError(operator.index(node_id))
+    return number
 
 
 def _holds(state: EdgeState, moment: int) -> bool:

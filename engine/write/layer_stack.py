@@ -48,7 +48,7 @@ class LayerStack(NamedTuple):
         if quick is None or store is None or sequence < self.generation.manifest.last_sequence:
             return None
         cores = tuple([memtable.core for memtable in (*above, self.memtable, *self.frozen)])
-        view: QuickView = quick.QuickView(store, cores, sequence)
+        view: QuickView = quick.QuickView(store, cores, sequence, self.memtable.types.names)
         return view
 
     def layers_at(self, sequence: int) -> Layers:

@@ -24,6 +24,7 @@ from lithograph.segments.sealed_writer import SealedWriter
 from lithograph.segments.segment_layer import SegmentLayer
 from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.segment_writer import WrittenSegment, write_segment
+from lithograph.segments.slice import Slice
 from lithograph.segments.version import (
     EdgeVersion,
     NodeVersion,
@@ -175,9 +176,14 @@ class Written:
     written: WrittenSegment
     shape: SegmentShape
 
-    def segment(self, ref: SealedRef | None = None) -> SegmentReader:
+    def segment(self, ref: SealedRef | None = None, nodes_size_bytes: int = 10**6) -> SegmentReader:
         return SegmentReader.open(
-            self.files, PARTITION, ref or self.written.segment, UUID, BlockCache(10**6), self.shape
+            self.files,
+            PARTITION,
+            ref or self.written.segment,
+            UUID,
+            BlockCache(10**6, nodes_size_bytes),
+            self.shape,
         )
 
     def history(self, ref: SealedRef | None = None) -> HistoryReader | None:
@@ -197,7 +203,7 @@ def segment_files() -> Files:
     return files
 
 
-def write(slice_: RawSlice, *, compress: bool = False, shape: SegmentShape = ON_DISK) -> Written:
+def write(slice_: Slice, *, compress: bool = False, shape: SegmentShape = ON_DISK) -> Written:
     files = segment_files()
     steps = write_segment(
         files, NUMBER, PARTITION, UUID, slice_, compress=compress, shape=shape, step_count=1
@@ -213,6 +219,15 @@ def data_and_body(written: Written, kind: FileKind) -> tuple[bytes, bytes]:
     ref, name, body_size = _file(written, kind)
     file = SealedFile.open(written.files, name, ref, kind, UUID, body_size)
     return file.read(0, file.data_size), file.body
+
+
+def whole_files(written: Written) -> list[tuple[bytes, bytes]]:
+    """Return data and footer of the segment, and of its history if it has one."""
+    kinds = [FileKind.SEGMENT, FileKind.HISTORY]
+    return [
+        data_and_body(written, kind)
+        for kind in (kinds if written.written.history is not None else kinds[:1])
+    ]
 
 
 def _file(written: Written, kind: FileKind) -> tuple[SealedRef, str, int]:
