@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithograph import kernel
-from lithograph.errors import ChecksumError, CorruptionError
+from lithograph.errors import ChecksumError, CorruptionError, TruncatedError
 from lithograph.files import Files
+from lithograph.formats.adjacency_list import INDEX_HEAD, INDEX_ROW
 from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.file_header import HEADER_SIZE, FileKind
 from lithograph.formats.file_names import history_name, segment_name
@@ -165,13 +166,14 @@ def plain_slice(
     return slice_
 
 
-def handed_back(files: Files, found: Sequence[WrittenSegment]) -> list[int]:
-    """Return the nodes of which the kernel does not merge the edges that leave them."""
-    taken: list[int] = []
+def handed_back(files: Files, found: Sequence[WrittenSegment]) -> list[tuple[int, int]]:
+    """Return the nodes of which the kernel does not merge all edges that leave them, and how many
+    edges it hands back."""
+    taken: list[tuple[int, int]] = []
     plain = MergeSlice._edges
 
     def noted(merge: MergeSlice, source: int, lists: Any) -> Any:
-        taken.append(source)
+        taken.append((source, sum(map(len, lists))))
         return plain(merge, source, lists)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -202,14 +204,16 @@ def test_hubs_are_the_same() -> None:
 def test_edges_in_two_inputs_are_handed_back_and_the_others_are_not() -> None:
     one = plain_slice(1, range(100), [(at, 0, 5) for at in range(100)])
     other = plain_slice(51, range(100, 200), [(at, 0, 5) for at in range(100, 200)])
+    plain = next(iter(other.raw_edges.values()))
     change = EdgePatch(properties=b"\x80")
     other.raw_edges[8, (0, 5, "")] = [EdgeVersion(60, MOMENT + 60, change, False)]
     # The end of an edge that was never made: nothing is left of it.
     other.raw_edges[7, (0, 6, "")] = [EdgeVersion(61, MOMENT + 61, None, False)]
+    other.raw_edges.update({(8, (2, at, "")): plain for at in range(90)})
     other.raw_edges[9, (1, 5, "")] = other.raw_edges.pop((109, (0, 5, "")))
     files, found = segments_of([one, other], ON_DISK)
 
-    assert handed_back(files, found) == [7, 8]
+    assert handed_back(files, found) == [(7, 1), (8, 2)]
     assert_same(files, lambda: [stored(files, part, ON_DISK) for part in found], ON_DISK)
 
 
@@ -309,6 +313,25 @@ def test_bytes_changed_under_matching_checksums_have_the_same_outcome(
         undo()
 
 
+def test_an_index_that_contradicts_its_list_is_the_same_error() -> None:
+    parts = [plain_slice(1 + 50 * n, range(n * 1500, n * 1500 + 1500), []) for n in range(2)]
+    for part in parts:
+        edges = [(part.first_id, at % 3, at) for at in range(1500)]
+        part.raw_edges = plain_slice(part.first_sequence, range(0), edges).raw_edges
+    files, found = segments_of(parts, ON_DISK)
+    mapped = files.map(segment_name(PARTITION, 2))
+    index = INDEX_HEAD.pack(1500, 12)
+    start = mapped.read(0, mapped.size()).index(index)
+    for at in range(start, start + len(index) + 12 * INDEX_ROW.size, 3):
+        undo, changed = resealed(files, found[1], FileKind.SEGMENT, at, 1 << at % 8)
+        wanted = damaged_outcome(files, [found[0], changed], ON_DISK, plain=True)
+        merged = damaged_outcome(files, [found[0], changed], ON_DISK, plain=False)
+        undo()
+
+        assert wanted[0] in (CorruptionError, TruncatedError)
+        assert merged == wanted
+
+
 def is_left_to_readers(wanted: Any) -> bool:
     """Return whether the error is about a time that cannot be: the kernel does not know when the
     commits were."""
@@ -337,7 +360,7 @@ def test_damaged_bytes_are_the_same_error(shape: SegmentShape) -> None:
 
 CUT = """
 import os, random, sys
-from lithograph.errors import ChecksumError, CorruptionError
+from lithograph.errors import ChecksumError, CorruptionError, TruncatedError
 from lithograph.files import OsFiles
 from lithograph.formats.segment_shape import ON_DISK
 from lithograph.maintenance.merge_slice import MergeSlice

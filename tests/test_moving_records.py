@@ -28,9 +28,10 @@ from lithograph.formats.table_block import decode_heads, decode_presence, encode
 from lithograph.formats.version_record import NODE_VERSIONS, CommitSpan
 from lithograph.maintenance.merge_slice import MergeSlice
 from lithograph.segments import built_edges, built_table, columns
+from lithograph.segments.dictionary import texts_of_nodes
 from lithograph.segments.moving_records import END_STATES, NAMES
 from lithograph.segments.segment_reader import decode_name, decode_node_version
-from lithograph.segments.slice import Slice
+from lithograph.segments.slice import NodeItem, Slice
 from lithograph.segments.stored_slice import StoredSlice
 from lithograph.segments.version import NodeVersion
 from lithograph.tools.testing import segment_samples as samples
@@ -216,6 +217,79 @@ def test_what_moves_does_move() -> None:
     assert builder.record_count + handed_back == len(list(moved.nodes()))
 
 
+def test_names_of_what_is_left_above_a_floor_move() -> None:
+    """Of a node that ended below the floor, the name goes too; its name may be all that is left."""
+    slices = adjacent(48, [NodePatch(type_code=1)], ["name"], {2, 3, 5, 6})
+    inputs = stored(slices, [False] * 9, SMALL)
+    for floor in range(1, 9):
+        merged = MergeSlice(inputs, FIRST + floor, no_edges)
+        moving = merged.moving_names()
+        assert moving is not None
+        builder = Builder(64, first_id=FIRST_ID)
+        merge = moving.begin(1000)
+        table: Any = mock.Mock(builder=builder)
+        handed = [item for item in merge.below(2**48, table, 2) if item is not None]
+        assert builder.record_count > 2
+        assert builder.record_count + len(handed) == len(list(merged.names()))
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_blocks_that_are_far_apart_are_read_alone(compress: bool) -> None:
+    """A large record out of line stands between two of them."""
+    slice_ = RawSlice(FIRST, 0, 200, [time_of(FIRST)], [0], [0])
+    for node_id in range(200):
+        text = random.Random(node_id).randbytes(600_000).hex() if node_id in (70, 71) else "short"
+        patch, time = NodePatch(observations=(text,)), time_of(FIRST)
+        slice_.raw_nodes[node_id] = [NodeVersion(FIRST, time, patch, True, time, FIRST)]
+    inputs = stored([slice_], [compress], ON_DISK)
+    fast, plain = merged_both_ways(inputs, 0, compress=compress, shape=ON_DISK)
+
+    assert fast == plain
+
+
+@pytest.mark.parametrize("is_updated", [False, True])
+def test_the_texts_of_a_dictionary_are_those_of_the_plain_way(is_updated: bool) -> None:
+    """More of them than may wait in the kernel, whether they move or are handed back."""
+    count = 2_500
+    words = random.Random(1).choices(["graph", "stone", "é", "letter"], k=count)
+    slices = [
+        RawSlice(sequence, 0, end_id, [time_of(sequence)], [0], [0])
+        for sequence, end_id in ((FIRST, count), (FIRST + 1, count))
+    ]
+    slices[1].first_id = count
+    for node_id in range(count):
+        patch = NodePatch(observations=(words[node_id] * 30, str(node_id)))
+        time = time_of(FIRST)
+        slices[0].raw_nodes[node_id] = [NodeVersion(FIRST, time, patch, True, time, FIRST)]
+        if is_updated:
+            patch = NodePatch(appended=("more",))
+            slices[1].raw_nodes[node_id] = [NodeVersion(FIRST + 1, time, patch, False)]
+    merged = MergeSlice(stored(slices, [False] * 2, ON_DISK), 0, no_edges)
+    nodes = merged.moving_nodes()
+    assert nodes is not None
+
+    def record(version: NodeVersion | None) -> bytes:
+        assert version is not None
+        out = bytearray()
+        NODE_VERSIONS.append(out, version, FIRST)
+        return bytes(out)
+
+    plain = (record(version) for _, version, _ in merged.nodes())
+    expected = list(texts_of_nodes(plain, 64, 1000))
+    assert sum(map(len, expected)) > 256 * 1024
+    encoded = []
+
+    def encode(item: NodeItem) -> bytes:
+        encoded.append(item)
+        return record(item[1])
+
+    found = nodes.begin(1000).texts(64, 1000, encode)
+    texts = [next(found)]
+    assert len(encoded) < count
+    assert [*texts, *found] == expected
+    assert bool(encoded) == is_updated
+
+
 # Damage ------------------------------------------------------------------------------------------
 
 
@@ -311,6 +385,16 @@ def test_a_tombstone_moves_unless_only_the_living_do() -> None:
     for living_only in (False, True):
         merge = RecordMerge([(OneBlock([b"\0\5"]), END_STATES, 0, 20, 4)], 1000, living_only)
         assert (merge.run(builder, 9, 9) is None) != living_only
+
+
+def test_a_name_moves_if_a_living_node_has_it() -> None:
+    for state, is_moved in ((b"\3\0\5", True), (b"\0\5", False)):
+        streams: list[Any] = [
+            (OneBlock([b"name"]), NAMES, 0, 0, 0),
+            (OneBlock([state]), END_STATES, 0, 20, 4),
+        ]
+        merge = RecordMerge(streams, 1000, True, True)
+        assert (merge.run(Builder(1, first_id=0), 9, 9) is None) == is_moved
 
 
 def test_a_record_that_grows_too_large_is_handed_back() -> None:

@@ -58,7 +58,7 @@ cdef extern from "list_source.h":
         const uint8_t *key
         const uint8_t *fields
         uint32_t key_size, fields_size
-        uint8_t mark, head
+        uint8_t mark, head, careful
     enum:
         LIST_READY
         LIST_END

@@ -203,7 +203,9 @@ cdef class Draft:
         node.texts = self.fields.size
         if observations is None:
             return 0
-        checked = check_texts(observations, "observations")
+        checked = plain_texts(observations)
+        if checked is None:
+            checked = check_texts(observations, "observations")
         for item in checked:
             characters += len(<str>item)
         if self.size_min + characters > self.size_max:
@@ -758,6 +760,21 @@ cdef int put_operation(
 cdef inline bint is_simple(text) noexcept:
     """Whether a text can be a name, a type or a key, whatever it holds: short, and ASCII."""
     return type(text) is str and len(<str>text) <= SIMPLE_SIZE_MAX and PyUnicode_IS_ASCII(text)
+
+
+cdef tuple plain_texts(texts):
+    """Return a list or tuple of ASCII texts as a tuple; None for anything else."""
+    cdef tuple found
+    if type(texts) is list:
+        found = tuple(<list>texts)
+    elif type(texts) is tuple:
+        found = <tuple>texts
+    else:
+        return None
+    for text in found:
+        if type(text) is not str or not PyUnicode_IS_ASCII(text):
+            return None
+    return found
 
 
 cdef int check_simple(text, str what, bint is_name) except -1:

@@ -19,6 +19,8 @@ typedef struct {
     uint32_t key_size, fields_size;
     uint8_t mark;           /* 1 dead, 2 changed, 3 made. */
     uint8_t head;           /* Of the version record; 3 without fields: a plain insert. */
+    uint8_t careful;        /* What becomes of the edge is for the careful way, which is told its
+                             * type code, neighbor, key and mark; nothing else of it is looked at. */
 } ListEdge;
 
 enum {

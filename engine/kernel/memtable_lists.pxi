@@ -7,7 +7,7 @@ cdef extern from "list_source.h":
         const uint8_t *fields
         uint64_t sequence, born
         uint32_t key_size, fields_size
-        uint8_t mark, head
+        uint8_t mark, head, careful
 
     cdef enum:
         LIST_READY
@@ -51,7 +51,7 @@ cdef int next_list(ListSource *source) noexcept nogil:
     cdef int answer = LIST_READY
     source.count = 0
     source.odd = False
-    while not source.count and not source.odd:
+    while not source.count:
         if ordered.place == ordered.count:
             return LIST_END
         source.id = ordered.lists[ordered.place].id
@@ -69,7 +69,7 @@ cdef int next_list(ListSource *source) noexcept nogil:
 cdef bint fill_list(OrderedLists *ordered, const ListedEdges *listed) noexcept nogil:
     """Take in the edges of a list as far as they are in the range; False without memory.
 
-    Where an edge was not only made, once, the list is odd.
+    Edges that were not only made, once, are for the careful way.
     """
     cdef ListSource *source = &ordered.source
     cdef const MemEdgeVersion *version
@@ -91,11 +91,6 @@ cdef bint fill_list(OrderedLists *ordered, const ListedEdges *listed) noexcept n
         version = edge_seen(edge, ordered.last_sequence)
         if version == NULL or version.sequence < ordered.first_sequence:
             continue
-        if not version.full or not version.alive or version.born_sequence != version.sequence or (
-            version.older != NULL and version.older.sequence >= ordered.first_sequence
-        ):
-            source.odd = True
-            return True
         found = &ordered.edges[source.count]
         source.count += 1
         memset(found, 0, sizeof(ListEdge))
@@ -103,6 +98,11 @@ cdef bint fill_list(OrderedLists *ordered, const ListedEdges *listed) noexcept n
         found.neighbor = edge.ends[1 - ordered.direction]
         found.key = edge.key
         found.key_size = edge.key_size
+        if not version.full or not version.alive or version.born_sequence != version.sequence or (
+            version.older != NULL and version.older.sequence >= ordered.first_sequence
+        ):
+            found.careful = True
+            continue
         found.sequence = found.born = version.sequence
         found.mark = MARK_MADE
         found.head = VERSION_CHANGE | VERSION_FULL

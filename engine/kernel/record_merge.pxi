@@ -47,10 +47,11 @@ cdef struct Merging:
     # stopped_at : number of the stream that a stop is about.   id : that is handed back.
     # left : records that may move before a pause.   record : one on its way.
     # living_only : tombstones are handed back.   gapless : ids are not kept, records are counted.
+    # named : only names move, those of nodes that still have an end state.
     Stream *streams
     int stream_count, stopped_at
     uint64_t id, left, inline_size_max
-    bint living_only, gapless
+    bint living_only, gapless, named
     Growing record
 
 
@@ -145,6 +146,47 @@ cdef Stop move_alone(Merging *merging, int place, uint64_t end_id, Building *tab
     return GOING_ON
 
 
+cdef bint is_living(const Stream *stream) noexcept nogil:
+    """Return whether an end state certainly is that of a living node."""
+    cdef uint64_t place = stream.place
+    if stream.kind != END_STATES or stream.heads.heads[place] & 3:
+        return False
+    return stream.blocks[stream.block].body[stream.heads.offsets[place]] & CHANGE
+
+
+cdef Stop move_name(Merging *merging, uint64_t node_id, Building *table) noexcept nogil:
+    """Move the name of a node that one input alone knows, alive; pass by what has no name, and a
+    name of which no node is left."""
+    cdef Stream *stream
+    cdef Stream *name = NULL
+    cdef Stream *state = NULL
+    cdef int place, name_count = 0, state_count = 0
+    cdef Stop stop
+    for place in range(merging.stream_count):
+        stream = &merging.streams[place]
+        if not stream.is_ready or stream.id != node_id:
+            continue
+        if stream.kind == NAMES:
+            name = stream
+            name_count += 1
+        else:
+            state = stream
+            state_count += 1
+    merging.id = node_id
+    if name_count and state_count:
+        if name_count > 1 or state_count > 1 or not is_living(state):
+            return HANDED_BACK
+        stop = move_record(merging, name, table)
+        if stop != GOING_ON:
+            return stop
+        merging.left -= 1
+    for place in range(merging.stream_count):
+        stream = &merging.streams[place]
+        if stream.is_ready and stream.id == node_id:
+            go_past(stream)
+    return GOING_ON
+
+
 cdef Stop move_records(Merging *merging, uint64_t end_id, Building *table) noexcept nogil:
     """Move records of ids below `end_id`, until something stops it."""
     cdef uint64_t lowest, following, node_id
@@ -167,6 +209,11 @@ cdef Stop move_records(Merging *merging, uint64_t end_id, Building *table) noexc
                 following = node_id
         if lowest >= end_id:
             return ALL_MOVED
+        if merging.named:
+            stop = move_name(merging, lowest, table) if merging.left else PAUSED
+            if stop != GOING_ON:
+                return stop
+            continue
         if following == lowest:
             merging.id = lowest
             return HANDED_BACK
@@ -184,19 +231,27 @@ cdef class RecordMerge:
     cdef Merging merging
     cdef list sources, batches
 
-    def __cinit__(self, list streams not None, uint64_t inline_size_max, bint living_only=False):
+    def __cinit__(
+        self,
+        list streams not None,
+        uint64_t inline_size_max,
+        bint living_only=False,
+        bint named=False,
+    ):
         """streams : (source, kind, end of ids in sparse blocks, highest sequence, distance) of each,
             kind 0 for names, 1 for end states, 2 for histories; a source has `next_blocks`, which
             returns blocks (body, first id, count, dense) and at last None, and `blame`, which
             raises for one of these.
         inline_size_max : bytes of a record that is not handed back.
         living_only : tombstones are handed back.
+        named : only names move, those of nodes that have an end state; the others are passed by.
         """
         cdef int place
         self.sources = [stream[0] for stream in streams]
         self.batches = [None] * len(streams)
         self.merging.inline_size_max = inline_size_max
         self.merging.living_only = living_only
+        self.merging.named = named
         self.merging.streams = <Stream *>calloc(max(1, len(streams)), sizeof(Stream))
         if self.merging.streams == NULL:
             raise MemoryError

@@ -173,7 +173,7 @@ cdef const uint8_t *read_group_head(
 
 
 cdef const uint8_t *read_neighbors(
-    ListEdge *edges, const GroupHead *group, const uint8_t *at, const uint8_t *end
+    ListEdge *edges, const GroupHead *group, bint careful, const uint8_t *at, const uint8_t *end
 ) noexcept nogil:
     cdef uint64_t place, delta, neighbor = 0
     cdef ListEdge *edge = edges
@@ -188,6 +188,7 @@ cdef const uint8_t *read_neighbors(
         edge.neighbor = neighbor
         edge.key_size = 0
         edge.mark = MARK_MADE
+        edge.careful = careful
         edge += 1
     return at
 
@@ -284,7 +285,7 @@ cdef void decode_current(void *what) noexcept nogil:
             stored.room_wanted = total + group.count
             return
         edges = stored.edges + total
-        at = read_neighbors(edges, &group, at, end)
+        at = read_neighbors(edges, &group, stored.careful, at, end)
         if at != NULL and group.keyed:
             at = read_keys(edges, group.count, &stored.keys, at, end)
         if at != NULL and group.marked:
@@ -531,7 +532,7 @@ cdef void begin_list(StoredSource *stored) noexcept nogil:
     if stored.part == SPARSE:
         node_id = stored.heads.ids[stored.place]
     stored.source.id = node_id
-    stored.source.odd = stored.careful
+    stored.source.odd = False
     stored.source.count = 0
     stored.in_list = True
 
@@ -544,8 +545,6 @@ cdef int advance_stored(ListSource *source) noexcept nogil:
         if stored.stage == LEAVE:
             if next_place(stored):
                 begin_list(stored)
-                if stored.careful:
-                    return LIST_READY
                 stored.stage = DECODE
                 stored.room_wanted = 0
                 if not growing_room(
@@ -612,7 +611,7 @@ cdef class StoredLists(ListFeed):
         shape : (lists in a block, edges in a group, edges in a block of versions).
         versions : of the end states of edges: blocks, directory, how many edges there are, and the
             first and last sequence of the slice.
-        careful : all lists are for the careful way.
+        careful : all edges are for the careful way: they are in history.
         """
         cdef StoredSource *stored = &self.stored
         self.file = QuickFile(map_, bits, data_size)

@@ -71,7 +71,7 @@ class Caretaker:
             self._want_flush()
 
     def wait_for_room(self) -> None:
-        if not (self._is_full() and self._store.journal.stack.frozen):
+        if not (self._store.journal.stack.frozen and self._is_full()):
             return
         if not self._threaded:
             self.finish_flush()

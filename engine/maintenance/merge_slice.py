@@ -25,7 +25,7 @@ from lithograph.segments.folding import (
     trim_history,
 )
 from lithograph.segments.list_stream import ListStream
-from lithograph.segments.moving_records import Held, MovingRecords, NameItem
+from lithograph.segments.moving_records import Held, MovingRecords, NameItem, RecordStream
 from lithograph.segments.segment_reader import decode_name
 from lithograph.segments.slice import IncomingEdge, Mark, NodeItem, Slice, SliceEdge, merged_mark
 from lithograph.segments.stored_blocks import HeldRecord
@@ -83,22 +83,34 @@ class MergeSlice:
                 yield merged
 
     def moving_names(self) -> MovingRecords[NameItem] | None:
-        """Return the names as the kernel moves them; None with a floor, for that takes the nodes,
-        and where not all inputs are files."""
+        """Return the names as the kernel moves them; None where not all inputs are files."""
         parts = self._stored()
-        if parts is None or self._floor:
+        if parts is None:
             return None
+        names = [part.name_stream() for part in parts]
+        if not self._floor:
+            return MovingRecords(names, _held_name)
+        # As in `names`: what is left of the node decides.
+        streams, node = self._node_streams(parts, len(names))
 
-        def plain(node_id: int, held: Held) -> NameItem:
-            return node_id, held[0][1].decode(decode_name)
+        def living(node_id: int, held: Held) -> NameItem | None:
+            return _held_name(node_id, held) if node(node_id, held[1:]) is not None else None
 
-        return MovingRecords([part.name_stream() for part in parts], plain)
+        return MovingRecords([*names, *streams], living, named=True)
 
     def moving_nodes(self) -> MovingRecords[NodeItem] | None:
         """Return the nodes as the kernel moves them; None where not all inputs are files."""
         parts = self._stored()
         if parts is None:
             return None
+        streams, node = self._node_streams(parts, 0)
+        return MovingRecords(streams, node, living_only=bool(self._floor))
+
+    def _node_streams(
+        self, parts: Sequence[StoredSlice], first: int
+    ) -> tuple[list[RecordStream], Callable[[int, Held], NodeItem | None]]:
+        """Return what the inputs say of nodes, in streams that are numbered from `first` on, and
+        what makes a merged node of records held in them."""
         streams = []
         owners = []
         for part in parts:
@@ -106,15 +118,15 @@ class MergeSlice:
                 streams.append(stream)
                 owners.append((part, place))
 
-        def plain(node_id: int, held: Held) -> NodeItem | None:
+        def node(node_id: int, held: Held) -> NodeItem | None:
             records: dict[StoredSlice, list[HeldRecord | None]] = {}
             for number, record in held:
-                part, place = owners[number]
+                part, place = owners[number - first]
                 records.setdefault(part, [None, None])[place] = record
             found = [(node_id, *part.node(*of_part)) for part, of_part in records.items()]
             return self._node(node_id, found)
 
-        return MovingRecords(streams, plain, living_only=bool(self._floor))
+        return streams, node
 
     def _stored(self) -> list[StoredSlice] | None:
         """Return the inputs if the kernel can move their records."""
@@ -202,6 +214,10 @@ class MergeSlice:
 
     def _is_forgotten(self, newest: NodeVersion | EdgeVersion) -> bool:
         return newest.change is None and newest.sequence <= self._floor
+
+
+def _held_name(node_id: int, held: Held) -> NameItem:
+    return node_id, held[0][1].decode(decode_name)
 
 
 def _merged(streams: Sequence[Iterator[Item]]) -> Iterator[tuple[int, list[Item]]]:

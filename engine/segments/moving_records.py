@@ -18,7 +18,7 @@ from lithograph.segments.stored_blocks import HeldRecord, StoredBlocks
 from lithograph.segments.table_reader import RecordTable
 
 if TYPE_CHECKING:
-    from lithograph.kernel._tables import RecordMerge
+    from lithograph.kernel._tables import BlockBuilder, RecordMerge
 
 NAMES: Final = 0
 END_STATES: Final = 1
@@ -26,6 +26,12 @@ HISTORIES: Final = 2
 
 _TEXTS_COUNT: Final = 4096
 """Records that move between two looks at how many texts there are."""
+
+_FORGOTTEN_COUNT: Final = 1024
+"""Ids of which nothing is left that are looked at between two pauses."""
+
+_TEXTS_SIZE: Final = 256 * 1024
+"""Bytes of blocks that may wait for one."""
 
 Held = list[tuple[int, HeldRecord]]
 """What streams hold of an id: the number of each, and its record."""
@@ -56,6 +62,7 @@ class MovingRecords(Generic[Item]):
 
     plain : returns what is to be written of an id that is handed back, or None.
     living_only : tombstones are handed back.
+    named : only names move, those of nodes that have an end state; the others are passed by.
     """
 
     def __init__(
@@ -64,10 +71,12 @@ class MovingRecords(Generic[Item]):
         plain: Callable[[int, Held], Item | None],
         *,
         living_only: bool = False,
+        named: bool = False,
     ) -> None:
         self._streams = streams
         self._plain = plain
         self._living_only = living_only
+        self._named = named
 
     def begin(self, inline_size_max: int) -> Move[Item]:
         """Begin to move them; records above `inline_size_max` bytes are handed back."""
@@ -76,7 +85,7 @@ class MovingRecords(Generic[Item]):
         streams = [
             (source, *stream[1:]) for source, stream in zip(sources, self._streams, strict=True)
         ]
-        merge = tables.RecordMerge(streams, inline_size_max, self._living_only)
+        merge = tables.RecordMerge(streams, inline_size_max, self._living_only, self._named)
         return Move(merge, sources, self._plain)
 
 
@@ -95,20 +104,24 @@ class Move(Generic[Item]):
 
     def below(self, end_id: int, table: BuiltTable, pause_count: int) -> Iterator[Item | None]:
         """Move records of ids below `end_id` into a table; yield those that the caller has to add,
-        and None after at most `pause_count` that moved.
+        and None where to pause, after at most `pause_count` that moved.
 
         Raises
         ------
         CorruptionError
         """
+        forgotten_count = 0
         while (found := self._merge.run(table.builder, end_id, pause_count)) is not None:
-            if found:
-                item = self._item(*found)
-                if item is not None:
-                    yield item
-            else:
+            if not found:
                 table.drain()
-                yield None
+            elif (item := self._item(*found)) is not None:
+                yield item
+                continue
+            else:
+                forgotten_count += 1
+                if forgotten_count % _FORGOTTEN_COUNT:
+                    continue
+            yield None
 
     def texts(
         self, block_count: int, inline_size_max: int, record: Callable[[Item], bytes | None]
@@ -126,11 +139,9 @@ class Move(Generic[Item]):
                 data = record(item) if item is not None else None
                 if data is not None and len(data) <= inline_size_max:
                     builder.add(builder.next_id, data)
-                continue
-            builder.take()
-            for columns in take_columns(builder):
-                if columns is not None and columns[1]:
-                    yield columns[1]
+                if builder.waiting_size < _TEXTS_SIZE:
+                    continue
+            yield from _texts_in(builder)
 
     def _item(self, node_id: int, held: list[tuple[int, bytes | None, int, int]]) -> Item | None:
         """Return what is to be written of an id that was handed back."""
@@ -139,6 +150,14 @@ class Move(Generic[Item]):
             for number, record, block, position in held
         ]
         return self._plain(node_id, records)
+
+
+def _texts_in(builder: BlockBuilder) -> Iterator[bytes]:
+    """Yield the texts of the blocks that wait in a builder, and forget them."""
+    builder.take()
+    for columns in take_columns(builder):
+        if columns is not None and columns[1]:
+            yield columns[1]
 
 
 @runtime_checkable

@@ -247,11 +247,14 @@ class _Job:
         table = self._begin("out", sparse_row=SPARSE_OUT_ROW, dense_row=DENSE_OUT_ROW)
         stream = self._edge_stream(table)
         if stream is not None:
-            yield from self._put_stream(stream, table, self._edges, self._add_edges)
+            yield from self._put_stream(
+                stream, table, self._edges, self._put_edges, self._keep_past_edges
+            )
             self._superseding_edge_count += stream.superseding_count
         else:
             for source, edges in self._slice.edges():
-                self._add_edges(table, source, edges)
+                self._put_edges(table, source, edges)
+                self._keep_past_edges(source, edges)
                 yield from self._step(len(edges))
         table.finish(self._slice.end_id, self._edges.position)
         self._edges.finish()
@@ -261,10 +264,13 @@ class _Job:
         table = self._begin("in")
         stream = self._incoming_stream(table)
         if stream is not None:
-            yield from self._put_stream(stream, table, None, self._add_incoming)
+            yield from self._put_stream(
+                stream, table, None, self._put_incoming, self._keep_past_incoming
+            )
         else:
             for target, edges in self._slice.incoming():
-                self._add_incoming(table, target, edges)
+                self._put_incoming(table, target, edges)
+                self._keep_past_incoming(target, edges)
                 yield from self._step(len(edges))
         table.finish(self._slice.end_id)
         self._history.end_incoming()
@@ -388,9 +394,11 @@ class _Job:
         stream: ListStream[Entry],
         table: SplitWriter,
         edges: EdgeTarget | None,
-        add: Callable[[SplitWriter, int, list[Entry]], None],
+        put: Callable[[SplitWriter, int, Sequence[Entry]], None],
+        keep_past: Callable[[int, Sequence[Entry]], None],
     ) -> Steps:
-        """Let the kernel put the lists of a slice into a table; `add` puts what it hands back."""
+        """Let the kernel put the lists of a slice into a table; `put` and `keep_past` do what it
+        hands back."""
         work_max = self._step_count * STREAM_FACTOR
         assert not isinstance(edges, EdgeWriter)
         slice_ = self._slice
@@ -399,27 +407,34 @@ class _Job:
             if half is table.dense:
                 table.begin_dense(0 if edges is None else edges.position)
             while found := stream.step(half, edges, end_id, work_max):
-                if isinstance(found, tuple):
-                    add(table, *found)
-                    yield from self._step(len(found[1]))
-                else:
+                if found is True:
                     yield
+                    continue
+                assert not isinstance(found, bool)
+                if found.is_whole:
+                    put(table, found.node_id, found.edges)
+                keep_past(found.node_id, found.edges)
+                yield from self._step(len(found.edges))
         stream.finish()
 
-    def _add_edges(self, table: SplitWriter, source: int, edges: Sequence[SliceEdge]) -> None:
+    def _put_edges(self, table: SplitWriter, source: int, edges: Sequence[SliceEdge]) -> None:
         kept = [edge for edge in edges if edge.mark != Mark.GONE]
         if kept:
             record, flags = self._list([(edge.adjacent, edge.mark) for edge in kept])
             table.add(source, record, flags, self._edges.position)
             self._add_versions(kept)
+
+    def _keep_past_edges(self, source: int, edges: Sequence[SliceEdge]) -> None:
         past = [(edge.adjacent, edge.history) for edge in edges if edge.history]
         if past:
             self._history.add_edges(source, past)
 
-    def _add_incoming(self, table: SplitWriter, target: int, edges: Sequence[IncomingEdge]) -> None:
+    def _put_incoming(self, table: SplitWriter, target: int, edges: Sequence[IncomingEdge]) -> None:
         kept = [(edge, mark) for edge, mark, _ in edges if mark != Mark.GONE]
         if kept:
             table.add(target, *self._list(kept))
+
+    def _keep_past_incoming(self, target: int, edges: Sequence[IncomingEdge]) -> None:
         past = [edge for edge, _, has_history in edges if has_history]
         if past:
             self._history.add_incoming(target, past)

@@ -35,7 +35,7 @@ class StoredFeed:
     Attributes
     ----------
     lists : the kernel's; it walks ahead on its own and asks for what it cannot do.
-    path : of the file.
+    path : of the file.   rank : among the sources of its merge.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class StoredFeed:
     ) -> None:
         self.lists = lists
         self.path = file.path
+        self.rank = 0
         self._file = file
         self._reader = reader
         self._edges = edges
@@ -77,6 +78,10 @@ class StoredFeed:
         """Return the list that the kernel is at."""
         dense, index, place, position = self.lists.here()
         return Located(self._reader.list_at(self._find_block(dense, index), place), position)
+
+    def position(self) -> int:
+        """Return how many edges are before the current list."""
+        return self.lists.here()[3]
 
     def passed(self, count: int) -> None:
         """Say how many edges the current list has."""
@@ -122,7 +127,7 @@ def segment_feed(segment: SegmentReader, direction: Direction) -> StoredFeed | N
 def history_feed(
     history: HistoryReader, shape: tuple[int, int, int], direction: Direction
 ) -> StoredFeed | None:
-    """Return the lists of a history, all of them for the careful way; None as for segments."""
+    """Return the lists of a history, all edges for the careful way; None as for segments."""
     view = history.file.view() if tables is not None else None
     if tables is None or view is None:
         return None

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
+from lithograph.errors import CorruptionError
+from lithograph.formats.cursor import Cursor
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.version_record import EDGE_VERSIONS, CommitSpan
 from lithograph.segments.folding import raw_versions
 from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.layer import Direction
@@ -133,6 +136,37 @@ class StoredSlice:
             assert self._history is not None
             old = self._history.with_versions(*history, self._segment.span)
         return _joined(ends, old)
+
+    def edge_at(
+        self,
+        adjacent: AdjacentEdge,
+        mark: Mark,
+        position: int | None,
+        record: bytes | None,
+        old_position: int | None,
+    ) -> SliceEdge:
+        """Return an edge by its positions in the segment and in the history.
+
+        record : of its end state, with sequences as they are, if it is known.
+        """
+        span = self._segment.span
+        end, history = None, []
+        if position is not None:
+            end = self._version_of(record) if record is not None else None
+            if end is None:
+                end = next(self._segment.edge_table.versions(position, 1, span))
+        if old_position is not None:
+            assert self._history is not None
+            history = next(self._history.edge_table.lists(old_position, 1, span))
+        return SliceEdge(adjacent, mark, end, history)
+
+    def _version_of(self, record: bytes) -> EdgeVersion | None:
+        """Return the version that a record holds; None if something is wrong with it."""
+        span = CommitSpan(0, self.last_sequence, self._segment.span.time_of)
+        try:
+            return EdgeVersion(*EDGE_VERSIONS.read(Cursor(record), span))
+        except CorruptionError:
+            return None
 
     def incoming_at(
         self, segment: Located | None, history: Located | None

@@ -66,12 +66,17 @@ class CommitRequest:
     @classmethod
     def of_draft(cls, draft: Draft) -> CommitRequest:
         """Return the request of puts that nothing was read for."""
-        return cls(Intents(), ReadsMade(NO_VIEW), draft=draft)
+        return cls(_NOTHING_WANTED, _NOTHING_READ, draft=draft)
 
     @property
     def size_min(self) -> int:
         """Bytes that the commit takes at least."""
         return self.intents.size_min if self.draft is None else self.draft.size_min
+
+
+# Neither is ever changed: one of each is enough.
+_NOTHING_WANTED: Final = Intents()
+_NOTHING_READ: Final = ReadsMade(NO_VIEW)
 
 
 class Upkeep(Protocol):
@@ -126,6 +131,19 @@ class Committer:
         CorruptionError : nothing of this transaction was written that counts.
         """
         self.upkeep.wait_for_room()
+        if not (self._waiting or self._leading.locked()):
+            # Nobody else is at it: no need to stand in line.
+            with self._leading:
+                self._check_open()
+                self._lead([request])
+        else:
+            self._stand_in_line(request)
+        if request.error is not None:
+            raise request.error
+        return request.sequence
+
+    def _stand_in_line(self, request: CommitRequest) -> None:
+        """Wait until the request is done, by this thread or another one."""
         try:
             with self._queue:
                 self._waiting.append(request)
@@ -143,9 +161,6 @@ class Committer:
             with self._queue, contextlib.suppress(ValueError):
                 self._waiting.remove(request)
             raise
-        if request.error is not None:
-            raise request.error
-        return request.sequence
 
     def exclusively(self, action: Callable[[], Result]) -> Result:
         """Do something under the commit lock, caught up and with a log that can be appended to."""
@@ -226,6 +241,7 @@ class Committer:
                 payload, count = resolved
                 self._check_encoded(len(payload))
                 return Commit(stage.sequence + 1, time, payload, count) if count else None
+            request.intents = Intents()
             request.intents.take(request.draft)
             request.found = request.draft.found()
             request.draft = None

@@ -7,10 +7,9 @@ Whatever is rare is left to the plain way, which also has the words for what is 
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
-
-import numpy as np
 
 from lithograph.read.fold import find_edge, find_name
 from lithograph.segments.layer import Layers
@@ -45,7 +44,7 @@ def resolve_draft(draft: Draft, newest: Newest, *, is_newest: bool) -> tuple[byt
     if quick is None:
         return None
     names = draft.unresolved(is_newest)
-    ids = np.empty(len(names), np.int64)
+    ids = array("q", bytes(8 * len(names)))
     quick.find_many(names, ids, lambda name: find_name(newest.layers, name, newest.sequence))
     codes = [newest.type_code(name) for name in draft.type_names()]
     if not draft.resolve(ids, codes):

@@ -457,16 +457,20 @@ class Journal:
         in_force = self.state
         with self.guard:
             try:
+                # By position: this is the path of every commit.
                 state = self.shared.publish(
-                    self.state._replace(
-                        wal_end=position.offset,
-                        wal_synced=synced,
-                        chain=position.chain,
-                        last_sequence=position.sequence,
-                        last_commit_time=position.commit_time,
-                        flags=flags,
-                        generation=in_force.generation if generation is None else generation,
-                        next_file_number=next_file_number or in_force.next_file_number,
+                    SharedState(
+                        in_force.counter,
+                        in_force.session,
+                        in_force.generation if generation is None else generation,
+                        in_force.wal_number,
+                        position.offset,
+                        synced,
+                        position.chain,
+                        position.sequence,
+                        position.commit_time,
+                        flags,
+                        next_file_number or in_force.next_file_number,
                     )
                 )
             except StorageError as error:

@@ -6,13 +6,21 @@ the rest is folded the plain way, id by id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from lithograph.formats.operations import AdjacentEdge
 from lithograph.formats.segment_shape import SegmentShape
 from lithograph.kernel import memory, tables
 from lithograph.segments.layer import Direction
-from lithograph.segments.list_stream import Entry, ListStream
-from lithograph.segments.slice import IncomingEdge, NodeItem, SliceEdge
+from lithograph.segments.list_stream import (
+    Entry,
+    ListStream,
+    LooseEdge,
+    Sources,
+    state_of_edge,
+    state_of_incoming,
+)
+from lithograph.segments.slice import IncomingEdge, Mark, NodeItem, SliceEdge
 from lithograph.write.memtable import Memtable
 from lithograph.write.memtable_slice import MemtableSlice
 from lithograph.write.quick_memtable import QuickMemtable
@@ -38,22 +46,21 @@ class QuickMemtableSlice(MemtableSlice):
                     yield node_id, item
 
     def edge_stream(self, shape: SegmentShape) -> ListStream[SliceEdge] | None:
-        def careful(node_id: int, ranks: Sequence[int]) -> list[SliceEdge]:
-            return self._outgoing(node_id, self._core.all_edges(node_id, Direction.OUT))
-
-        return self._stream(Direction.OUT, shape, careful)
+        return self._stream(Direction.OUT, shape, _Outgoing(self))
 
     def incoming_stream(self, shape: SegmentShape) -> ListStream[IncomingEdge] | None:
-        def careful(node_id: int, ranks: Sequence[int]) -> list[IncomingEdge]:
-            return self._incoming(node_id, self._core.all_edges(node_id, Direction.IN))
+        return self._stream(Direction.IN, shape, _Incoming(self))
 
-        return self._stream(Direction.IN, shape, careful)
+    def outgoing(self, node_id: int) -> list[SliceEdge]:
+        """Return the edges that leave a node, folded."""
+        return self._outgoing(node_id, self._core.all_edges(node_id, Direction.OUT))
+
+    def entering(self, node_id: int) -> list[IncomingEdge]:
+        """Return the edges that enter a node, folded."""
+        return self._incoming(node_id, self._core.all_edges(node_id, Direction.IN))
 
     def _stream(
-        self,
-        direction: Direction,
-        shape: SegmentShape,
-        careful: Callable[[int, Sequence[int]], list[Entry]],
+        self, direction: Direction, shape: SegmentShape, sources: Sources[Entry]
     ) -> ListStream[Entry]:
         assert tables is not None
         assert memory is not None
@@ -65,7 +72,52 @@ class QuickMemtableSlice(MemtableSlice):
             shape.unindexed_size_max,
             direction == Direction.OUT,
         )
-        return ListStream(merge, _asked, careful, _disordered)
+        return ListStream(merge, sources, self.first_sequence, shape.inline_size_max)
+
+
+class _OneMemtable:
+    """What `Sources` asks of any memtable."""
+
+    def __init__(self, slice_: QuickMemtableSlice) -> None:
+        self._slice = slice_
+
+    def answer(self, rank: int) -> None:
+        raise AssertionError("a memtable asks for nothing")
+
+    def disorder(self, rank: int) -> Exception:
+        return AssertionError("the ids of a memtable ascend")
+
+
+class _Outgoing(_OneMemtable):
+    """Implements `Sources` for edges that leave nodes."""
+
+    def careful(self, node_id: int, ranks: Sequence[int]) -> list[SliceEdge]:
+        return self._slice.outgoing(node_id)
+
+    def settle(
+        self, node_id: int, ranks: Sequence[int], loose: Sequence[LooseEdge]
+    ) -> list[SliceEdge]:
+        wanted = {edge.adjacent for edge in loose}
+        return [edge for edge in self._slice.outgoing(node_id) if edge.adjacent in wanted]
+
+    def state(self, edge: SliceEdge) -> tuple[AdjacentEdge, Mark, bytes]:
+        return state_of_edge(edge, self._slice.first_sequence)
+
+
+class _Incoming(_OneMemtable):
+    """Implements `Sources` for edges that enter nodes."""
+
+    def careful(self, node_id: int, ranks: Sequence[int]) -> list[IncomingEdge]:
+        return self._slice.entering(node_id)
+
+    def settle(
+        self, node_id: int, ranks: Sequence[int], loose: Sequence[LooseEdge]
+    ) -> list[IncomingEdge]:
+        wanted = {edge.adjacent for edge in loose}
+        return [edge for edge in self._slice.entering(node_id) if edge[0] in wanted]
+
+    def state(self, edge: IncomingEdge) -> tuple[AdjacentEdge, Mark, bytes]:
+        return state_of_incoming(edge)
 
 
 def memtable_slice(memtable: Memtable, first_sequence: int, last_sequence: int) -> MemtableSlice:
@@ -73,11 +125,3 @@ def memtable_slice(memtable: Memtable, first_sequence: int, last_sequence: int) 
     if isinstance(memtable, QuickMemtable):
         return QuickMemtableSlice(memtable, first_sequence, last_sequence)
     return MemtableSlice(memtable, first_sequence, last_sequence)
-
-
-def _asked(rank: int) -> None:
-    raise AssertionError("a memtable asks for nothing")
-
-
-def _disordered(rank: int) -> Exception:
-    return AssertionError("the ids of a memtable ascend")
