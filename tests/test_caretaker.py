@@ -73,7 +73,8 @@ def test_memory_stays_within_two_memtables_and_one_commit(open_graph: OpenGraph)
         stack = journal.stack
         most = max(most, sum(table.size_bytes for table in (stack.memtable, *stack.frozen)))
 
-    assert 20_000 <= most <= 2 * 20_000 + 2 * 2_500
+    # Of each an eighth may be taken ahead, or a table have grown: by doubling, in the kernel.
+    assert 20_000 <= most <= 2 * (20_000 + 20_000 // 8 + 2_500)
 
 
 def test_readers_in_other_threads_see_whole_commits_meanwhile(open_graph: OpenGraph) -> None:

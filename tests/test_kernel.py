@@ -117,3 +117,23 @@ def test_the_switch_chooses_the_kernel_or_says_what_it_takes() -> None:
     assert (backend("compiled").returncode == 0) == (len(TWINS) == 2)
     assert "use auto, compiled or reference" in backend("fastest").stderr
     assert kernel.backend in ("compiled", "reference")
+
+
+@pytest.mark.skipif(len(TWINS) < 2, reason="the compiled kernel was not built: no C compiler")
+@given(
+    numbers=st.lists(st.integers(0, 2**64 - 1), min_size=3, max_size=3),
+    sequence=st.integers(1, 2**63 - 1),
+    commit_time=st.integers(-(2**63), 2**63 - 1),
+    count=st.integers(0, 2**32 - 1),
+    payload=st.binary(max_size=300),
+)
+def test_records_of_the_log_are_encoded_alike(
+    numbers: list[int], sequence: int, commit_time: int, count: int, payload: bytes
+) -> None:
+    chain, epoch, synced = numbers
+    plain, quick = (
+        twin.encode_record(chain, epoch, sequence, synced, commit_time, count, payload)
+        for twin in TWINS
+    )
+
+    assert quick == plain

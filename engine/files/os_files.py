@@ -211,9 +211,10 @@ class OsFiles:
 
     def look_at(self, name: str) -> os.stat_result | None:
         """Return what the system says of the file now at `name`, or None if there is none."""
+        # Not `_locate`: every commit comes here, and a lock's name was looked at when it was made.
+        directory, _, leaf = name.rpartition("/")
         try:
-            directory, leaf = self._locate(name)
-            return os.stat(leaf, dir_fd=directory.fd, follow_symlinks=False)
+            return os.stat(leaf, dir_fd=self._directory(directory).fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
 

@@ -31,6 +31,7 @@ xxh64: Callable[[Buffer], int] = reference.xxh64
 scan_records: Callable[[Buffer, int, int, int, int], tuple[list[int], int, int]] = (
     reference.scan_records
 )
+encode_record: Callable[[int, int, int, int, int, int, bytes], bytes] = reference.encode_record
 backend: str = "reference"
 quick: ModuleType | None = None
 tables: ModuleType | None = None
@@ -50,6 +51,7 @@ if _choice != "reference":
     else:
         xxh64 = _compiled.xxh64
         scan_records = _compiled.scan_records
+        encode_record = _compiled.encode_record
         quick, tables, runs, memory = _reads, _tables, _runs, _memory
         UNSURE = _reads.UNSURE
         backend = "compiled"

@@ -1,7 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Compiled twins of lithograph.kernel.reference; every offset is checked against the buffer's length."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 cdef extern from "bytes.h":
     uint32_t load32(const uint8_t *at) noexcept nogil
@@ -9,6 +11,34 @@ cdef extern from "bytes.h":
     uint64_t xxh64_of(const uint8_t *at, size_t size) noexcept nogil
 
 cdef Py_ssize_t RECORD_SIZE_MIN = 56  # On disk; SPEC.md, section 6.2.
+
+cdef struct RecordHead:
+    uint64_t checksum, chain, epoch, sequence, synced_upto
+    int64_t commit_time
+    uint32_t payload_size, operation_count
+
+
+def encode_record(
+    uint64_t chain, uint64_t epoch, uint64_t sequence, uint64_t synced_upto, int64_t commit_time,
+    uint32_t operation_count, bytes payload not None,
+):
+    """See lithograph.formats.wal_record.encode_record."""
+    cdef Py_ssize_t size = len(payload)
+    cdef Py_ssize_t padded = (size + 7) & ~<Py_ssize_t>7
+    cdef RecordHead head
+    cdef bytes record
+    cdef uint8_t *at
+    if not 0 < sequence < <uint64_t>1 << 63 or size >= <Py_ssize_t>1 << 32:
+        raise AssertionError("no such record")
+    record = PyBytes_FromStringAndSize(NULL, RECORD_SIZE_MIN + padded)
+    at = <uint8_t *>PyBytes_AS_STRING(record)
+    head = RecordHead(0, chain, epoch, sequence, synced_upto, commit_time, <uint32_t>size, operation_count)
+    memcpy(at, &head, RECORD_SIZE_MIN)
+    memcpy(at + RECORD_SIZE_MIN, PyBytes_AS_STRING(payload), size)
+    memset(at + RECORD_SIZE_MIN + size, 0, padded - size)
+    head.checksum = xxh64_of(at + 8, RECORD_SIZE_MIN + padded - 8)
+    memcpy(at, &head.checksum, 8)
+    return record
 
 
 def xxh64(const uint8_t[::1] data not None):

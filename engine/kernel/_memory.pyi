@@ -89,6 +89,7 @@ class MemtableLists:
 
 class Draft:
     size_min: int
+    edge_count: int
     def __init__(
         self,
         unset: object,

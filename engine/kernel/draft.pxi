@@ -41,13 +41,14 @@ cdef class Draft:
 
     Attributes
     ----------
-    size_min : bytes the commit will take at least.
+    size_min : bytes the commit will take at least.   edge_count : edges that are put.
     """
 
     cdef DraftName *names
     cdef DraftNode *nodes_
     cdef DraftEdge *edges_
-    cdef uint32_t name_count, name_room, node_count, node_room, edge_count, edge_room
+    cdef uint32_t name_count, name_room, node_count, node_room, edge_room
+    cdef readonly uint32_t edge_count
     cdef uint32_t *name_places  # plus one, by digest
     cdef uint32_t *edge_places
     cdef uint64_t name_mask, edge_mask

@@ -8,6 +8,7 @@ import xxhash
 
 from lithograph.formats.layout import Buffer
 from lithograph.formats.wal_record import ALIGNMENT, RECORD, RECORD_SIZE_MIN
+from lithograph.formats.wal_record import encode_record as encode_record
 
 xxh64 = xxhash.xxh64_intdigest
 

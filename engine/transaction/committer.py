@@ -231,7 +231,8 @@ class Committer:
         return commits
 
     def _resolve_one(self, request: CommitRequest, stage: _Stage) -> Commit | None:
-        request.reads.check(stage.layers, stage.sequence, stage.type_code)
+        if request.reads:
+            request.reads.check(stage.layers, stage.sequence, stage.type_code)
         time = self._commit_time(request.at, stage.time)
         # Where no commit came between, what the transaction found is what is there now.
         is_newest = stage.sequence == request.reads.view_sequence
@@ -302,7 +303,7 @@ class _Stage:
 
     def __init__(self, stack: LayerStack, sequence: int, time: int) -> None:
         memtable = stack.memtable
-        self.layers = stack.layers
+        self._layers: Layers | None = None
         self.quick = stack.quick(sequence)
         self.sequence = sequence
         self.time = time
@@ -311,6 +312,13 @@ class _Stage:
         self.type_code = memtable.types.code
         self._stack = stack
         self._scratch: Memtable | None = None
+
+    @property
+    def layers(self) -> Layers:
+        """The layers of the state; made when somebody asks, for a draft seldom does."""
+        if self._layers is None:
+            self._layers = self._stack.layers
+        return self._layers
 
     def apply(self, commit: Commit) -> None:
         """Let the following transactions of the group see `commit`, which is not logged yet."""
@@ -322,9 +330,8 @@ class _Stage:
                 next_id=self.next_id,
                 types=self._stack.memtable.types.names,
             )
-            self.layers = Layers(
-                (scratch, *self.layers.names), (scratch, *self.layers.graph), self.layers.owner
-            )
+            below = self._stack.layers
+            self._layers = Layers((scratch, *below.names), (scratch, *below.graph), below.owner)
             self.type_code = scratch.types.code
         scratch.apply(commit)
         self.quick = self._stack.quick(commit.sequence, scratch)

@@ -25,11 +25,13 @@ _EDGE: Final = struct.Struct("<QQQQ")
 class Newest(Protocol):
     """The newest state, including what the same group commits before."""
 
-    layers: Layers
     quick: QuickView | None
     sequence: int
     next_id: int
     type_count: int
+
+    @property
+    def layers(self) -> Layers: ...
 
     @property
     def type_code(self) -> Callable[[str], int | None]: ...
@@ -49,6 +51,15 @@ def resolve_draft(draft: Draft, newest: Newest, *, is_newest: bool) -> tuple[byt
     codes = [newest.type_code(name) for name in draft.type_names()]
     if not draft.resolve(ids, codes):
         return None
+    if draft.edge_count and not _leave_known_edges(draft, quick, newest, codes):
+        return None
+    return draft.encode(newest.next_id, codes, newest.type_count)
+
+
+def _leave_known_edges(
+    draft: Draft, quick: QuickView, newest: Newest, codes: list[int | None]
+) -> bool:
+    """Take out the edges that are there as they shall be; return False if one is to change."""
     plain, keyed = draft.between_old(codes)
     doubtful = [_EDGE.unpack_from(plain, at * _EDGE.size) for at in quick.known_edges(plain)]
     for source, target, code, key, place in (
@@ -57,5 +68,5 @@ def resolve_draft(draft: Draft, newest: Newest, *, is_newest: bool) -> tuple[byt
     ):
         there = find_edge(newest.layers, source, (code, target, key), newest.sequence)
         if there is not None and not draft.leave(place):
-            return None
-    return draft.encode(newest.next_id, codes, newest.type_count)
+            return False
+    return True

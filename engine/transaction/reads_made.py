@@ -38,12 +38,15 @@ class ReadsMade:
         self.nodes: set[str] = set()
         self.edges: dict[EdgeName, bool] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self.names or self.edges)
+
     def check(self, layers: Layers, sequence: int, type_code: Callable[[str], int | None]) -> None:
         """Raise ConflictError where something read is not what it was.
 
         layers, sequence : the newest state.   Cost: a look-up for each read.
         """
-        if sequence == self.view_sequence or not (self.names or self.edges):
+        if sequence == self.view_sequence:
             return
         for name, node_id in self.names.items():
             if find_name(layers, name, sequence) != node_id:

@@ -11,8 +11,8 @@ from lithograph.errors import CorruptionError, StorageError
 from lithograph.files import File, Files
 from lithograph.formats.file_names import WAL_DIRECTORY, wal_name
 from lithograph.formats.wal_header import WAL_START, WalHeader
-from lithograph.formats.wal_record import WalRecord, encode_record
-from lithograph.kernel import scan_records
+from lithograph.formats.wal_record import WalRecord
+from lithograph.kernel import encode_record, scan_records
 
 
 class LogPosition(NamedTuple):
