@@ -926,10 +926,10 @@ def test_what_was_acknowledged_is_seen_by_every_thread(tmp_path: Path, exclusive
         threads = [threading.Thread(target=look) for _ in range(3)]
         for thread in threads:
             thread.start()
-        for number in range(1, 1500):
+        for number in range(1, 200):
             graph.put_node(f"n{number}")
             newest = number
-            if number % 500 == 0:
+            if number % 60 == 0:
                 graph.checkpoint()
         stop.set()
         for thread in threads:

@@ -20,6 +20,56 @@ cdef struct Slot:
     const Lists *lists[2]  # NULL until the segment is opened
 
 
+cdef struct EdgeLook:
+    # An edge without a key that is looked for in one segment after the other.
+    # youngest : of its ends.   is_open : older segments may know it.
+    uint64_t source, target, code, youngest, source_digest, target_digest
+    bint is_open, is_known, may_be
+
+
+cdef struct EdgesLook:
+    const Lists *outgoing
+    const Lists *incoming
+    uint64_t end_id
+    EdgeLook *edges
+    int count
+
+
+cdef inline bint may_be_listed(
+    const Lists *lists, uint64_t node_id, uint64_t digest
+) noexcept nogil:
+    """Return whether a node may have a list here: a filter is quicker than a block."""
+    cdef const Table *sparse = &lists.sparse
+    cdef const uint8_t *bits
+    if lists.dense.first_id <= node_id < lists.dense.end_id:
+        return True
+    if not sparse.row_count:
+        return False
+    bits = bytes_at(
+        &lists.file, sparse.filter_offset + filter_block(digest, sparse.filter_blocks), 32
+    )
+    return bits == NULL or filter_may_hold(bits, digest)
+
+
+cdef void look_into_filters(void *what) noexcept nogil:
+    """Ask the filters of a segment, of all edges one after the other: what they wait for memory
+    overlaps (3.6 µs per edge over a dozen segments when each edge went through all of them)."""
+    cdef EdgesLook *look = <EdgesLook *>what
+    cdef EdgeLook *edge
+    cdef int index
+    # Hubs have lists everywhere; the other end seldom does.
+    for index in range(look.count):
+        edge = &look.edges[index]
+        edge.may_be = edge.is_open and edge.youngest < look.end_id and may_be_listed(
+            look.incoming, edge.target, edge.target_digest
+        )
+    for index in range(look.count):
+        edge = &look.edges[index]
+        edge.may_be = edge.may_be and may_be_listed(
+            look.outgoing, edge.source, edge.source_digest
+        )
+
+
 cdef class QuickStore:
     """The sealed files of one generation, newest first, as far as they are open.
 
@@ -174,18 +224,28 @@ cdef class QuickStore:
             qsort(search.out.edges, search.out.count, sizeof(Edge), order_edges)
         return FOUND
 
-    cdef bint may_know(self, uint64_t source, uint64_t target, uint64_t code) noexcept nogil:
-        """Return whether a segment knows an edge without a key, or may know it."""
-        cdef uint64_t youngest = max(source, target)
-        cdef const Lists *lists
-        cdef int place
+    cdef void look_for(self, EdgeLook *edges, int count) noexcept nogil:
+        """Find out which of the edges that are open a segment knows, or may know."""
+        cdef EdgesLook look
+        cdef EdgeLook *edge
+        cdef int place, index
         cdef Slot *slot
         for place in range(self.segment_count):
             slot = &self.slots[place]
-            if youngest < slot.end_id:
-                lists = <const Lists *>handed_over(<const void **>&slot.lists[0])
-                if lists == NULL or seek(lists, source, code, target) != NONE:
-                    return True
-            if slot.first_id <= youngest:
-                break
-        return False
+            look = EdgesLook(
+                <const Lists *>handed_over(<const void **>&slot.lists[0]), slot.lists[1],
+                slot.end_id, edges, count,
+            )
+            if look.outgoing == NULL or guarded(look_into_filters, &look):
+                for index in range(count):
+                    edges[index].may_be = edges[index].is_open
+            for index in range(count):
+                edge = &edges[index]
+                if edge.may_be and edge.youngest < slot.end_id and (
+                    look.outgoing == NULL
+                    or seek(look.outgoing, edge.source, edge.code, edge.target) != NONE
+                ):
+                    edge.is_known = True
+                    edge.is_open = False
+                elif slot.first_id <= edge.youngest:
+                    edge.is_open = False

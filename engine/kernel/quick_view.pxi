@@ -2,6 +2,7 @@
 
 cdef enum:
     MEMTABLES_MAX = 8
+    EDGES_IN_STEP = 64
 
 cdef class QuickView:
     """A store with the memtables above it, as of a commit that no file is newer than.
@@ -249,32 +250,43 @@ cdef class QuickView:
         edges : bytes, of each edge without a key source, target, type code and anything (u64).
         """
         cdef const uint8_t[::1] data = edges
-        cdef uint64_t count = data.shape[0] // 32, place = 0
-        cdef const uint64_t *at
+        cdef uint64_t count = data.shape[0] // 32, start, place
+        cdef EdgeLook looks[EDGES_IN_STEP]
+        cdef int in_step
         cdef list found = []
-        if count:
-            at = <const uint64_t *>&data[0]
-        while place < count:
+        for start in range(0, count, EDGES_IN_STEP):
+            in_step = min(<uint64_t>EDGES_IN_STEP, count - start)
             with nogil:
-                while place < count and not self.may_know(
-                    at[4 * place], at[4 * place + 1], at[4 * place + 2]
-                ):
-                    place += 1
-            if place < count:
-                found.append(place)
-                place += 1
+                self.look_for(looks, <const uint64_t *>&data[32 * start], in_step)
+            for place in range(in_step):
+                if looks[place].is_known:
+                    found.append(start + place)
         return found
 
-    cdef bint may_know(self, uint64_t source, uint64_t target, uint64_t code) noexcept nogil:
-        """Return whether any layer knows an edge without a key, or may know it."""
-        cdef uint64_t youngest = max(source, target)
-        cdef int place
-        for place in range(self.memory_count):
-            if memory_edge(self.memories[place], source, target, code, NULL, 0) != NULL:
-                return True
-            if self.memories[place].first_id <= youngest:
-                return False
-        return self.store.may_know(source, target, code)
+    cdef void look_for(self, EdgeLook *looks, const uint64_t *edges, int count) noexcept nogil:
+        """Find out which edges any layer knows, or may know."""
+        cdef EdgeLook *edge
+        cdef int index, place
+        for index in range(count):
+            edge = &looks[index]
+            memset(edge, 0, sizeof(EdgeLook))
+            edge.source = edges[4 * index]
+            edge.target = edges[4 * index + 1]
+            edge.code = edges[4 * index + 2]
+            edge.youngest = max(edge.source, edge.target)
+            edge.source_digest = xxh64_of(<const uint8_t *>&edge.source, 8)
+            edge.target_digest = xxh64_of(<const uint8_t *>&edge.target, 8)
+            edge.is_open = True
+            for place in range(self.memory_count):
+                edge.is_known = memory_edge(
+                    self.memories[place], edge.source, edge.target, <uint32_t>edge.code, NULL, 0
+                ) != NULL
+                edge.is_open = (
+                    not edge.is_known and self.memories[place].first_id > edge.youngest
+                )
+                if not edge.is_open:
+                    break
+        self.store.look_for(looks, count)
 
     def k_hop(self, uint64_t start, uint64_t hops, directions, codes, careful):
         """Return per hop an int64 array of the ids first reached by it, ascending.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
+from lithograph.formats.operations import AdjacentEdge
 from lithograph.read.fold import find_edge, find_name
 from lithograph.segments.layer import Layers
 
@@ -61,12 +62,35 @@ def _leave_known_edges(
 ) -> bool:
     """Take out the edges that are there as they shall be; return False if one is to change."""
     plain, keyed = draft.between_old(codes)
-    doubtful = [_EDGE.unpack_from(plain, at * _EDGE.size) for at in quick.known_edges(plain)]
-    for source, target, code, key, place in (
-        *((source, target, code, "", place) for source, target, code, place in doubtful),
-        *((source, target, code, key, place) for source, code, target, key, place in keyed),
-    ):
-        there = find_edge(newest.layers, source, (code, target, key), newest.sequence)
-        if there is not None and not draft.leave(place):
+    for source, target, code, place in _doubtful(quick, plain):
+        if not _may_stay(draft, newest, source, (code, target, ""), place):
             return False
-    return True
+    return all(
+        _may_stay(draft, newest, source, (code, target, key), place)
+        for source, code, target, key, place in keyed
+    )
+
+
+def _may_stay(
+    draft: Draft, newest: Newest, source: int, adjacent: AdjacentEdge, place: int
+) -> bool:
+    """Take an edge out of the draft if it is there; return False if it is and is to change."""
+    there = find_edge(newest.layers, source, adjacent, newest.sequence)
+    return there is None or draft.leave(place)
+
+
+def _doubtful(quick: QuickView, edges: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the edges that may be there already: source, target, type code, place.
+
+    The careful look at the first of them opens files that nobody has opened yet: then the kernel
+    is asked again, for it was unsure of all edges, not only of these.
+    """
+    done, patience = 0, 16
+    while done < len(edges):
+        places = quick.known_edges(edges[done:])
+        for at in places[:patience]:
+            yield _EDGE.unpack_from(edges, done + at * _EDGE.size)
+        if len(places) <= patience:
+            return
+        done += (places[patience - 1] + 1) * _EDGE.size
+        patience *= 2
