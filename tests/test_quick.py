@@ -264,6 +264,22 @@ def _hubs() -> RawSlice:
     return slice_
 
 
+def test_a_traversal_gives_many_ids_in_order_however_high_they_are() -> None:
+    rng = random.Random(2)
+    for high in (2_000, 2**22, 2**47):
+        targets = sorted({rng.randrange(high) for _ in range(3_000)} - {3})
+        slice_ = RawSlice(10, 2**47, 2**47, [MOMENT], [10], [0])
+        for target in targets:
+            slice_.raw_edges[3, (0, target, "")] = [
+                EdgeVersion(10, MOMENT, EdgePatch(), True, MOMENT, 10)
+            ]
+        view = _view_of(segments.write(slice_).segment())
+
+        assert view.neighbors(3, 0, None).tolist() == targets
+        (found,) = view.k_hop(3, 1, [0], None, lambda node_id, direction: [])
+        assert found.tolist() == targets
+
+
 def test_lists_of_hubs_are_read_to_their_end() -> None:
     written = segments.write(_hubs())
     segment = written.segment()

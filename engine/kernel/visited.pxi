@@ -2,6 +2,9 @@
 
 cdef enum:
     CHUNK_BITS = 16
+    DIGIT_BITS = 11
+    DIGIT_MASK = (1 << 11) - 1
+    DIGITS_PAY = 1024  # Ids; for fewer, counting takes longer than comparing.
     HASH_MAX = 4096  # Ids in the hash before they move to bitmaps of 65,536 ids.
 
 cdef struct Chunk:
@@ -30,11 +33,11 @@ cdef int seen_add(Seen *seen, uint64_t node_id) noexcept nogil:
             if seen.hashed == NULL:
                 return 0
             memset(seen.hashed, 0, 4 * HASH_MAX * sizeof(uint64_t))
-        place = scatter(node_id) % (4 * HASH_MAX)
+        place = scatter(node_id) & (4 * HASH_MAX - 1)
         while seen.hashed[place]:
             if seen.hashed[place] == node_id + 1:
                 return 2
-            place = (place + 1) % (4 * HASH_MAX)
+            place = (place + 1) & (4 * HASH_MAX - 1)
         if seen.hashed_count < HASH_MAX:
             seen.hashed[place] = node_id + 1
             seen.hashed_count += 1
@@ -73,12 +76,13 @@ cdef bint seen_spill(Seen *seen) noexcept nogil:
 
 cdef uint64_t *seen_chunk(Seen *seen, uint64_t number) noexcept nogil:
     """Return the bitmap of 65,536 ids, made if it is missing; NULL without memory."""
-    cdef uint64_t place = scatter(number) % seen.chunk_room, old, index
+    # The room is a power of two: a division would take as long as all the rest.
+    cdef uint64_t place = scatter(number) & (seen.chunk_room - 1), old, index
     cdef Chunk *grown
     while seen.chunks[place].number:
         if seen.chunks[place].number == number + 1:
             return seen.chunks[place].bits
-        place = (place + 1) % seen.chunk_room
+        place = (place + 1) & (seen.chunk_room - 1)
     if 2 * (seen.chunk_count + 1) > seen.chunk_room:
         grown = <Chunk *>malloc(2 * seen.chunk_room * sizeof(Chunk))
         if grown == NULL:
@@ -86,9 +90,9 @@ cdef uint64_t *seen_chunk(Seen *seen, uint64_t number) noexcept nogil:
         memset(grown, 0, 2 * seen.chunk_room * sizeof(Chunk))
         for old in range(seen.chunk_room):
             if seen.chunks[old].number:
-                index = scatter(seen.chunks[old].number - 1) % (2 * seen.chunk_room)
+                index = scatter(seen.chunks[old].number - 1) & (2 * seen.chunk_room - 1)
                 while grown[index].number:
-                    index = (index + 1) % (2 * seen.chunk_room)
+                    index = (index + 1) & (2 * seen.chunk_room - 1)
                 grown[index] = seen.chunks[old]
         free(seen.chunks)
         seen.chunks = grown
@@ -117,6 +121,42 @@ cdef int order_ids(const void *one, const void *other) noexcept nogil:
     return (a > b) - (a < b)
 
 
+cdef bint sort_by_digits(uint64_t *ids, uint64_t count) noexcept nogil:
+    """Sort ids by eleven bits at a time, lowest first; False without memory.
+
+    A third of a traversal was `qsort`: three hops from a hub of W reach 270,000 nodes.
+    """
+    cdef uint64_t starts[1 << DIGIT_BITS]
+    cdef uint64_t highest = 0, place, sum, number
+    cdef uint64_t *room = <uint64_t *>malloc(count * sizeof(uint64_t))
+    cdef uint64_t *source = ids
+    cdef uint64_t *target = room
+    cdef int shift = 0
+    if room == NULL:
+        return False
+    for place in range(count):
+        highest |= ids[place]
+    while highest >> shift:
+        memset(starts, 0, sizeof(starts))
+        for place in range(count):
+            starts[source[place] >> shift & DIGIT_MASK] += 1
+        sum = 0
+        for place in range(1 << DIGIT_BITS):
+            number = starts[place]
+            starts[place] = sum
+            sum += number
+        for place in range(count):
+            number = source[place] >> shift & DIGIT_MASK
+            target[starts[number]] = source[place]
+            starts[number] += 1
+        source, target = target, source
+        shift += DIGIT_BITS
+    if source != ids:
+        memcpy(ids, source, count * sizeof(uint64_t))
+    free(room)
+    return True
+
+
 cdef class Fresh:
     """Ids reached for the first time in one hop."""
 
@@ -133,7 +173,8 @@ cdef class Fresh:
         free(self.ids)
 
     cdef void sort(self) noexcept nogil:
-        qsort(self.ids, self.count, sizeof(uint64_t), order_ids)
+        if self.count < DIGITS_PAY or not sort_by_digits(self.ids, self.count):
+            qsort(self.ids, self.count, sizeof(uint64_t), order_ids)
 
     cdef array(self):
         cdef Py_buffer view
