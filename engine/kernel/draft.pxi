@@ -383,9 +383,9 @@ cdef class Draft:
             if (
                 known.source == edge.source and known.target == edge.target
                 and known.type == edge.type and known.key_size == edge.key_size
-                and not memcmp(
+                and not (edge.key_size and memcmp(
                     self.fields.data + known.key, self.fields.data + edge.key, edge.key_size
-                )
+                ))
             ):
                 return self.edge_places[place] - 1
             place = (place + 1) & self.edge_mask
