@@ -17,7 +17,7 @@ cdef int put_moment(Growing *out, int64_t moment, int64_t time) noexcept nogil:
         code = 1 if moment % 1000000 else 2
         unit = 1000 if code == 1 else 1000000
     distance = floor_of(moment, unit) - floor_of(time, unit)
-    put_varint(out, 1 + (<uint64_t>((distance << 1) ^ (distance >> 63)) << 2 | code))
+    put_varint(out, 1 + ((<uint64_t>distance << 1 ^ <uint64_t>(distance >> 63)) << 2 | code))
     return 0
 
 
