@@ -409,7 +409,7 @@ def _nodes_view(segment: SegmentReader, *names: str) -> QuickView:
     store = QuickStore(0, [(segment.footer.first_id, segment.footer.end_id)])
     assert segment.quick_lists is not None
     store.put_segment(0, *segment.quick_lists, segment.quick_nodes, segment.quick_names)
-    return QuickView(store, (), 2**62, list(names))
+    return QuickView(store, (), 2**62, list(names)).make_nodes_of(Node)
 
 
 def _fields(node: Any) -> list[Any]:

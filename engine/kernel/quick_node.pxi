@@ -80,22 +80,13 @@ cdef class NodeRecord:
         return self.born_us
 
 
-cdef type node_class = NodeRecord
 cdef tuple NO_ARGUMENTS = ()
 
 
-def make_nodes_of(type class_ not None):
-    """Make nodes of a class from now on, which is one of `NodeRecord`."""
-    global node_class
-    if not issubclass(class_, NodeRecord):
-        raise TypeError(class_)
-    node_class = class_
-
-
 cdef object new_node(
-    QuickNodes nodes, uint64_t node_id, str name, bytes record, list type_names
+    QuickNodes nodes, uint64_t node_id, str name, bytes record, list type_names, type node_class
 ):
-    """Return a node whose record was found, or UNSURE."""
+    """Return a node whose record was found, of a class that is one of `NodeRecord`; or UNSURE."""
     cdef NodeRecord node
     cdef const uint8_t *data = <const uint8_t *>PyBytes_AS_STRING(record)
     node = <NodeRecord>new_of(node_class, NO_ARGUMENTS)

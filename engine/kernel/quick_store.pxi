@@ -165,14 +165,14 @@ cdef class QuickStore:
                 return UNSURE if names is None else names.name(node_id)
         return UNSURE
 
-    cdef object node(self, uint64_t node_id, str name, list type_names):
+    cdef object node(self, uint64_t node_id, str name, list type_names, type node_class):
         """Return a node that the name index knows, or UNSURE."""
         cdef QuickNodes nodes = self.nodes_with(node_id)
         cdef object record = UNSURE if nodes is None else nodes.record(node_id)
         # Also where there is none, as the name says that there is.
         if type(record) is not bytes:
             return UNSURE
-        return new_node(nodes, node_id, name, record, type_names)
+        return new_node(nodes, node_id, name, record, type_names, node_class)
 
     cdef bint is_live(self, uint64_t node_id):
         """Return whether a node is alive; False also where the careful way must say."""

@@ -16,6 +16,7 @@ cdef class QuickView:
     cdef int memory_count
     cdef uint64_t sequence
     cdef list type_names
+    cdef type node_class
 
     def __init__(
         self, QuickStore store not None, tuple cores not None, uint64_t sequence,
@@ -26,12 +27,20 @@ cdef class QuickView:
         self.store = store
         self.cores = cores
         self.sequence = sequence
+        self.node_class = NodeRecord
         self.type_names = [] if type_names is None else type_names
         for core in cores:
             self.memories[self.memory_count] = <const Memory *>PyCapsule_GetPointer(
                 core.handle(), "lithograph.memtable"
             )
             self.memory_count += 1
+
+    def make_nodes_of(self, type class_ not None):
+        """Return nodes of a class from now on, which is one of `NodeRecord`; return the view."""
+        if not issubclass(class_, NodeRecord):
+            raise TypeError(class_)
+        self.node_class = class_
+        return self
 
     def node(self, str name not None):
         """Return the node of that name, None if there is none, or UNSURE."""
@@ -45,7 +54,7 @@ cdef class QuickView:
         """Return a node that is there, or UNSURE."""
         if self.has_changed(node_id):
             return UNSURE
-        return self.store.node(node_id, name, self.type_names)
+        return self.store.node(node_id, name, self.type_names, self.node_class)
 
     cdef bint has_changed(self, uint64_t node_id) noexcept nogil:
         """Return whether a memtable knows something of the node itself."""

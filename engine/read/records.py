@@ -148,10 +148,6 @@ class Node(_NodeFields, _Record):
         return hash((self.id, self.name, self._updated_at))
 
 
-if quick is not None:
-    quick.make_nodes_of(Node)
-
-
 class Edge(_Record):
     """One edge as a view saw it.
 

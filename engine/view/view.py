@@ -109,6 +109,7 @@ class View:
     @classmethod
     def _on(cls, stack: LayerStack, sequence: int, node_count: int, edge_count: int) -> View:
         types, manifest = stack.memtable.types, stack.generation.manifest
+        quick = stack.quick(sequence)
         return cls(
             stack.layers if sequence >= stack.first_sequence else stack.layers_at(sequence),
             sequence,
@@ -118,7 +119,7 @@ class View:
             edge_count,
             manifest.floor_sequence,
             manifest.floor_time,
-            stack.quick(sequence),
+            quick.make_nodes_of(Node) if quick is not None else None,
         )
 
     def find(self, name: str) -> int | None:
