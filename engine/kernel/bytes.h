@@ -62,6 +62,16 @@ static inline void prefetch(const void *at) { __builtin_prefetch(at); }
 /* Read a byte that nobody needs: unlike a prefetch, this waits for the address to be translated. */
 static inline void touch(const void *at) { (void)*(const volatile uint8_t *)at; }
 
+/* Write a varint; return where it ends. Ten bytes are enough for any. */
+static inline uint8_t *write_varint(uint8_t *at, uint64_t value)
+{
+    for (; value > 0x7f; value >>= 7) {
+        *at++ = (uint8_t)(value & 0x7f) | 0x80;
+    }
+    *at++ = (uint8_t)value;
+    return at;
+}
+
 /* Read a varint (SPEC.md, section 9.4); return where it ends, NULL if none ends before `end`, or
  * one that is longer than it needs or than ten bytes, or not below 2**64. */
 static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
@@ -208,15 +218,16 @@ static inline size_t filter_block(uint64_t digest, uint64_t block_count)
     return (size_t)((digest >> 32) * block_count >> 32) * 32;
 }
 
+static const uint32_t filter_salts[8] = {
+    0x47B6137B, 0x44974D91, 0x8824AD5B, 0xA2B7289D,
+    0x705495C7, 0x2DF1424B, 0x9EFC4947, 0x5C6BFB31,
+};
+
 static inline int filter_may_hold(const uint8_t *block, uint64_t digest)
 {
-    static const uint32_t salts[8] = {
-        0x47B6137B, 0x44974D91, 0x8824AD5B, 0xA2B7289D,
-        0x705495C7, 0x2DF1424B, 0x9EFC4947, 0x5C6BFB31,
-    };
     uint32_t missing = 0;
     for (int word = 0; word < 8; word++) {
-        uint32_t bit = (uint32_t)1 << ((uint32_t)digest * salts[word] >> 27);
+        uint32_t bit = (uint32_t)1 << ((uint32_t)digest * filter_salts[word] >> 27);
         missing |= bit & ~load32(block + 4 * word);
     }
     return !missing;

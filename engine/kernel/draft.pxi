@@ -517,11 +517,10 @@ cdef class Draft:
             if self.names[index].found == UNKNOWN
         ]
 
-    def resolve(self, const int64_t[::1] ids not None, list codes not None):
+    def resolve(self, const int64_t[::1] ids not None):
         """Take in what the newest state says; return whether every end of an edge exists.
 
         ids : of what `unresolved` returned, ABSENT (-1) for no node.
-        codes : of the draft's types, None for new ones.
         """
         cdef uint32_t index
         cdef Py_ssize_t next_ = 0
@@ -532,8 +531,6 @@ cdef class Draft:
                     raise ValueError("an id for each unresolved name is wanted")
                 self.names[index].found = ids[next_]
                 next_ += 1
-        if len(codes) != len(self.types):
-            raise ValueError("a code or None for each type is wanted")
         for index in range(self.edge_count):
             edge = &self.edges_[index]
             if not self.will_exist(edge.source) or not self.will_exist(edge.target):
@@ -550,6 +547,8 @@ cdef class Draft:
     def between_old(self, list codes not None):
         """Return the edges of which it must be known whether they exist: between nodes that do.
 
+        codes : of the draft's types, None for new ones.
+
         As bytes, those without keys: source, target, type code and place in the draft (u64); and a
         list of the others: (source, type code, target, key, place).
         """
@@ -557,6 +556,7 @@ cdef class Draft:
         cdef list keyed = []
         cdef uint32_t index
         cdef DraftEdge *edge
+        self.check_codes(codes)
         memset(&plain, 0, sizeof(Growing))
         try:
             for index in range(self.edge_count):
@@ -588,6 +588,11 @@ cdef class Draft:
         finally:
             growing_free(&plain)
 
+    cdef int check_codes(self, list codes) except -1:
+        if len(codes) != len(self.types):
+            raise ValueError("a code or None for each type is wanted")
+        return 0
+
     def leave(self, uint32_t place):
         """Leave an edge as it is, for it is there; return False where fields of it are to change."""
         if place >= self.edge_count:
@@ -611,6 +616,7 @@ cdef class Draft:
         try:
             if known == NULL:
                 raise MemoryError
+            self.check_codes(codes)
             for index in range(len(codes)):
                 known[index] = -1 if codes[index] is None else codes[index]
             for index in range(self.node_count):

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
+
 typedef struct {
     uint8_t *data;
     size_t size, room;
@@ -50,12 +52,7 @@ static inline void put_byte(Growing *out, uint8_t value) { out->data[out->size++
 
 static inline void put_varint(Growing *out, uint64_t value)
 {
-    uint8_t *at = out->data + out->size;
-    for (; value > 0x7f; value >>= 7) {
-        *at++ = (uint8_t)(value & 0x7f) | 0x80;
-    }
-    *at++ = (uint8_t)value;
-    out->size = (size_t)(at - out->data);
+    out->size = (size_t)(write_varint(out->data + out->size, value) - out->data);
 }
 
 static inline void put32(Growing *out, uint32_t value)

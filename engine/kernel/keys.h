@@ -28,27 +28,13 @@ static inline size_t shared_size(
     return place;
 }
 
-/* Write a varint; return where it ends. Ten bytes are enough for any. */
-static inline uint8_t *write_varint(uint8_t *at, uint64_t value)
-{
-    for (; value > 0x7f; value >>= 7) {
-        *at++ = (uint8_t)(value & 0x7f) | 0x80;
-    }
-    *at++ = (uint8_t)value;
-    return at;
-}
-
 /* Set the bits of a name in its block of a split-block filter (SPEC.md, section 13.5). */
 static inline void set_filter_bits(uint8_t *block, uint64_t digest)
 {
-    static const uint32_t salts[8] = {
-        0x47B6137B, 0x44974D91, 0x8824AD5B, 0xA2B7289D,
-        0x705495C7, 0x2DF1424B, 0x9EFC4947, 0x5C6BFB31,
-    };
     uint32_t words[8];
     memcpy(words, block, sizeof words);
     for (int word = 0; word < 8; word++) {
-        words[word] |= (uint32_t)1 << ((uint32_t)digest * salts[word] >> 27);
+        words[word] |= (uint32_t)1 << ((uint32_t)digest * filter_salts[word] >> 27);
     }
     memcpy(block, words, sizeof words);
 }

@@ -59,9 +59,6 @@ STREAM_FACTOR: Final = 16
 """So many times more between two steps where the kernel writes: 16,384 edges take about 2 ms."""
 
 Entry = TypeVar("Entry")
-_MOVES_PER_ENTRY: Final = 16
-"""Records that move in the time in which an entry is written."""
-
 Steps = Generator[None, None, None]
 
 

@@ -1,4 +1,4 @@
-"""Resolving a draft: `resolve`, for transactions that only put what they had not put before.
+"""Resolving a draft: `resolve`, for transactions that only put.
 
 The kernel encodes the operations; what it must know of the newest state is looked up in bulk.
 Whatever is rare is left to the plain way, which also has the words for what is wrong.
@@ -50,7 +50,7 @@ def resolve_draft(draft: Draft, newest: Newest, *, is_newest: bool) -> tuple[byt
     ids = array("q", bytes(8 * len(names)))
     quick.find_many(names, ids, lambda name: find_name(newest.layers, name, newest.sequence))
     codes = [newest.type_code(name) for name in draft.type_names()]
-    if not draft.resolve(ids, codes):
+    if not draft.resolve(ids):
         return None
     if draft.edge_count and not _leave_known_edges(draft, quick, newest, codes):
         return None

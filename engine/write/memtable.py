@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.operations import AdjacentEdge
@@ -47,6 +47,17 @@ class CommitRows(Protocol):
     def edge_count(self, sequence: int) -> int: ...
 
 
+class Beginning(NamedTuple):
+    """The commit that a memtable begins behind, and the state as of it."""
+
+    sequence: int
+    time: int
+    node_count: int
+    edge_count: int
+    next_id: int
+    type_count: int
+
+
 class Memtable(ABC):
     """The newest layer; implements `segments.layer.NameLayer` and `GraphLayer`.
 
@@ -73,19 +84,11 @@ class Memtable(ABC):
     ) -> None:
         self.types = types if isinstance(types, TypeTable) else TypeTable(types)
         count = len(self.types) if type_count is None else type_count
-        self._begin(sequence, commit_time, node_count, edge_count, next_id, count)
+        self._begin(Beginning(sequence, commit_time, node_count, edge_count, next_id, count))
         self._first_id = next_id
 
     @abstractmethod
-    def _begin(
-        self,
-        sequence: int,
-        time: int,
-        node_count: int,
-        edge_count: int,
-        next_id: int,
-        type_count: int,
-    ) -> None:
+    def _begin(self, behind: Beginning) -> None:
         """Begin empty behind a commit: set `commits`."""
 
     @classmethod

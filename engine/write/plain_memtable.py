@@ -29,7 +29,7 @@ from lithograph.segments.version import EdgeVersion, NodeVersion, visible, visib
 from lithograph.write.commit import Commit
 from lithograph.write.commit_table import CommitTable
 from lithograph.write.folded_node import FOLD_FROM, folded_node
-from lithograph.write.memtable import EdgeVersions, Memtable
+from lithograph.write.memtable import Beginning, EdgeVersions, Memtable
 from lithograph.write.memtable_entries import AdjacencyList, EdgeEntry, NodeEntry
 from lithograph.write.name_order import NameOrder
 
@@ -60,16 +60,8 @@ class PlainMemtable(Memtable):
 
     commits: CommitTable
 
-    def _begin(
-        self,
-        sequence: int,
-        time: int,
-        node_count: int,
-        edge_count: int,
-        next_id: int,
-        type_count: int,
-    ) -> None:
-        self.commits = CommitTable(sequence, time, node_count, edge_count, next_id, type_count)
+    def _begin(self, behind: Beginning) -> None:
+        self.commits = CommitTable(*behind)
         self._version_count = 0
         self._size_bytes = 0
         self._names: dict[str, list[tuple[int, int]]] = {}

@@ -11,7 +11,7 @@ from lithograph.segments.layer import NO_EDGE, Change, Direction
 from lithograph.segments.version import EdgeVersion, NodeVersion
 from lithograph.write.commit import Commit
 from lithograph.write.folded_node import FOLD_FROM, folded_node
-from lithograph.write.memtable import EdgeVersions, Memtable
+from lithograph.write.memtable import Beginning, EdgeVersions, Memtable
 
 if TYPE_CHECKING:
     from lithograph.kernel._memory import MemtableCore
@@ -22,17 +22,9 @@ class QuickMemtable(Memtable):
 
     core: MemtableCore
 
-    def _begin(
-        self,
-        sequence: int,
-        time: int,
-        node_count: int,
-        edge_count: int,
-        next_id: int,
-        type_count: int,
-    ) -> None:
+    def _begin(self, behind: Beginning) -> None:
         assert memory is not None
-        commits = memory.Commits(sequence, time, node_count, edge_count, next_id, type_count)
+        commits = memory.Commits(*behind)
         self.core = memory.MemtableCore(commits, NodeVersion, EdgeVersion)
         self.commits = commits
         # The newest version of a node that many commits changed, folded: readers go on from it.

@@ -6,7 +6,9 @@ the rest is folded the plain way, id by id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from typing import Generic
 
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.formats.segment_shape import SegmentShape
@@ -46,18 +48,21 @@ class QuickMemtableSlice(MemtableSlice):
                     yield node_id, item
 
     def edge_stream(self, shape: SegmentShape) -> ListStream[SliceEdge] | None:
-        return self._stream(Direction.OUT, shape, _Outgoing(self))
+        def edges(node_id: int) -> list[SliceEdge]:
+            return self._outgoing(node_id, self._core.all_edges(node_id, Direction.OUT))
+
+        def state(edge: SliceEdge) -> tuple[AdjacentEdge, Mark, bytes]:
+            return state_of_edge(edge, self.first_sequence)
+
+        return self._stream(Direction.OUT, shape, _OneMemtable(edges, itemgetter(0), state))
 
     def incoming_stream(self, shape: SegmentShape) -> ListStream[IncomingEdge] | None:
-        return self._stream(Direction.IN, shape, _Incoming(self))
+        def edges(node_id: int) -> list[IncomingEdge]:
+            return self._incoming(node_id, self._core.all_edges(node_id, Direction.IN))
 
-    def outgoing(self, node_id: int) -> list[SliceEdge]:
-        """Return the edges that leave a node, folded."""
-        return self._outgoing(node_id, self._core.all_edges(node_id, Direction.OUT))
-
-    def entering(self, node_id: int) -> list[IncomingEdge]:
-        """Return the edges that enter a node, folded."""
-        return self._incoming(node_id, self._core.all_edges(node_id, Direction.IN))
+        return self._stream(
+            Direction.IN, shape, _OneMemtable(edges, itemgetter(0), state_of_incoming)
+        )
 
     def _stream(
         self, direction: Direction, shape: SegmentShape, sources: Sources[Entry]
@@ -75,49 +80,37 @@ class QuickMemtableSlice(MemtableSlice):
         return ListStream(merge, sources, self.first_sequence, shape.inline_size_max)
 
 
-class _OneMemtable:
-    """What `Sources` asks of any memtable."""
+class _OneMemtable(Generic[Entry]):
+    """Implements `Sources` for the edges of one direction.
 
-    def __init__(self, slice_: QuickMemtableSlice) -> None:
-        self._slice = slice_
+    edges : id -> its edges, folded.   adjacent : of one of them.
+    """
+
+    def __init__(
+        self,
+        edges: Callable[[int], list[Entry]],
+        adjacent: Callable[[Entry], AdjacentEdge],
+        state: Callable[[Entry], tuple[AdjacentEdge, Mark, bytes]],
+    ) -> None:
+        self._edges = edges
+        self._adjacent = adjacent
+        self._state = state
 
     def answer(self, rank: int) -> None:
         raise AssertionError("a memtable asks for nothing")
 
+    def careful(self, node_id: int, ranks: Sequence[int]) -> list[Entry]:
+        return self._edges(node_id)
+
+    def settle(self, node_id: int, ranks: Sequence[int], loose: Sequence[LooseEdge]) -> list[Entry]:
+        wanted = {edge.adjacent for edge in loose}
+        return [edge for edge in self._edges(node_id) if self._adjacent(edge) in wanted]
+
+    def state(self, edge: Entry) -> tuple[AdjacentEdge, Mark, bytes]:
+        return self._state(edge)
+
     def disorder(self, rank: int) -> Exception:
         return AssertionError("the ids of a memtable ascend")
-
-
-class _Outgoing(_OneMemtable):
-    """Implements `Sources` for edges that leave nodes."""
-
-    def careful(self, node_id: int, ranks: Sequence[int]) -> list[SliceEdge]:
-        return self._slice.outgoing(node_id)
-
-    def settle(
-        self, node_id: int, ranks: Sequence[int], loose: Sequence[LooseEdge]
-    ) -> list[SliceEdge]:
-        wanted = {edge.adjacent for edge in loose}
-        return [edge for edge in self._slice.outgoing(node_id) if edge.adjacent in wanted]
-
-    def state(self, edge: SliceEdge) -> tuple[AdjacentEdge, Mark, bytes]:
-        return state_of_edge(edge, self._slice.first_sequence)
-
-
-class _Incoming(_OneMemtable):
-    """Implements `Sources` for edges that enter nodes."""
-
-    def careful(self, node_id: int, ranks: Sequence[int]) -> list[IncomingEdge]:
-        return self._slice.entering(node_id)
-
-    def settle(
-        self, node_id: int, ranks: Sequence[int], loose: Sequence[LooseEdge]
-    ) -> list[IncomingEdge]:
-        wanted = {edge.adjacent for edge in loose}
-        return [edge for edge in self._slice.entering(node_id) if edge[0] in wanted]
-
-    def state(self, edge: IncomingEdge) -> tuple[AdjacentEdge, Mark, bytes]:
-        return state_of_incoming(edge)
 
 
 def memtable_slice(memtable: Memtable, first_sequence: int, last_sequence: int) -> MemtableSlice:
