@@ -244,7 +244,7 @@ def test_a_reader_needs_no_locks_nor_map_where_nobody_writes(store: Path) -> Non
 
 
 _AS_NOBODY = """
-import os, sys, lithograph
+import os, sys, lithograph, lithograph.graph
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

@@ -13,6 +13,7 @@ from lithograph.errors import (
 
 OK: Final = 0
 ABSENT: Final = 1
+FINDINGS: Final = 1
 USAGE: Final = 2
 LOCKED: Final = 3
 CORRUPTION: Final = 4
@@ -22,7 +23,7 @@ INTERRUPTED: Final = 130
 EXPLANATION: Final = """\
 exit codes:
   0  done
-  1  there is no such name in the store
+  1  something is wrong in the store, or there is no such name in it
   2  wrong usage
   3  another process holds the store
   4  stored bytes are damaged

@@ -13,15 +13,17 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, TextIO
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    import msgspec
+    from rich.console import Console
+
+Item = TypeVar("Item", bound="msgspec.Struct")
 
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -96,20 +98,26 @@ class Output:
 
     Attributes
     ----------
-    as_json : JSON was asked for; the verb writes one value.
-    is_terminal : somebody looks at it now.
+    as_json : JSON was asked for, as one value or in lines.
+    as_lines : one JSON object on each line was asked for.
+    is_terminal : somebody looks at it now, and JSON was not asked for.
     """
 
-    def __init__(self, *, as_json: bool, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, *, as_json: bool = False, as_lines: bool = False, stream: TextIO | None = None
+    ) -> None:
         self.stream = sys.stdout if stream is None else stream
-        self.as_json = as_json
-        self.is_terminal = not as_json and self.stream.isatty()
+        self.as_json = as_json or as_lines
+        self.as_lines = as_lines
+        self.is_terminal = not self.as_json and self.stream.isatty()
         self._console: Console | None = None
 
     @property
     def console(self) -> Console:
         """For terminals: nothing in a text is markup, nothing is colored by its looks."""
         if self._console is None:
+            from rich.console import Console
+
             self._console = Console(file=self.stream, markup=False, emoji=False, highlight=False)
         return self._console
 
@@ -117,17 +125,52 @@ class Output:
         """Write a line as it stands; the caller escaped what needs it."""
         self.stream.write(text + "\n")
 
-    def json(self, value: Any) -> None:
-        """Write one value as JSON, in ASCII: no terminal and no encoding can spoil it."""
-        self.line(json.dumps(value, indent=2))
+    # JSON: always in ASCII, which no terminal and no encoding can spoil -----------------------
 
-    def items(self, values: Iterable[Any]) -> None:
-        """Write values as the items of a JSON list, one on a line, each as it comes."""
+    def answer(self, value: msgspec.Struct) -> None:
+        """Write the one object that is the whole answer: over several lines, or on one."""
+        self.line(struct_json(value, None if self.as_lines else 2))
+
+    def records(
+        self,
+        columns: Sequence[str],
+        items: Iterable[Item],
+        row: Callable[[Item], Sequence[Any]],
+        *,
+        terminal_rows_max: int | None = None,
+    ) -> None:
+        """Write a sequence, each item as it comes: in bounded memory but on a terminal.
+
+        JSON is a list, NDJSON an object on each line, of all fields of the items; a pipe and a
+        terminal get the cells that `row` makes of one, under the names of the columns.
+
+        terminal_rows_max : on a terminal stop here, and say so.
+        """
+        if self.as_lines:
+            for item in items:
+                self.line(struct_json(item))
+        elif self.as_json:
+            self.line("[")
+            self.items(map(struct_json, items))
+            self.line("]")
+        elif self.is_terminal and terminal_rows_max is not None:
+            rest = iter(items)
+            self.table(columns, map(row, islice(rest, terminal_rows_max)))
+            if next(rest, None) is not None:
+                self.line(f"the first {terminal_rows_max:,}; --limit N shows more")
+        else:
+            self.table(columns, map(row, items))
+
+    def items(self, texts: Iterable[str]) -> None:
+        """Write JSON texts as the items of a list, one on a line, each as it comes."""
         separator = "  "
-        for value in values:
-            self.stream.write(separator + json.dumps(value))
+        for text in texts:
+            self.stream.write(separator + text)
             separator = ",\n  "
-        self.stream.write("\n")
+        if separator != "  ":
+            self.stream.write("\n")
+
+    # Text ---------------------------------------------------------------------------------------
 
     def row(self, cells: Iterable[Any]) -> None:
         """Write one tab-separated row."""
@@ -138,16 +181,32 @@ class Output:
 
         In a pipe each row is written as it comes; on a terminal all are held.
         """
-        if not self.is_terminal:
-            for row in rows:
-                self.row(row)
+        if self.is_terminal:
+            self._framed(columns, rows)
             return
+        for row in rows:
+            self.row(row)
+
+    def _framed(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
         framed = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in columns:
             framed.add_column(column, overflow="fold")
         for row in rows:
-            framed.add_row(*(Text(self._cell(value)) for value in row))
+            framed.add_row(*(Text(_terminal_cell(value)) for value in row))
         self.console.print(framed)
 
-    def _cell(self, value: Any) -> str:
-        return f"{value:,}" if type(value) is int else cell_text(value)
+
+def struct_json(value: msgspec.Struct, indent: int | None = None) -> str:
+    """Return a struct as JSON in ASCII, times in ISO 8601."""
+    import msgspec
+
+    plain = msgspec.to_builtins(value, builtin_types=(datetime,))
+    return json.dumps(plain, indent=indent, default=datetime.isoformat)
+
+
+def _terminal_cell(value: Any) -> str:
+    return f"{value:,}" if type(value) is int else cell_text(value)

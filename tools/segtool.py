@@ -1,35 +1,54 @@
-"""segtool: look into a store, and fill it, from the command line.
+"""segtool: look into a store, fill it and mend it, from the command line.
 
 Promises:
 
 1. Answers go to standard output; whatever goes wrong is one line on standard error that starts with
    "segtool:", and an exit code that says of which kind it is.
-2. Looking changes nothing: only `import` and `rebuild-index` write.
+2. Looking changes nothing: a verb that only looks opens the store with mode="r".
+3. A command loads the module of its own verb and no other, so that help comes at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from importlib import import_module
+from keyword import iskeyword
+from typing import Final, NoReturn, Protocol, cast
 
 import lithograph
 from lithograph.errors import LithographError
-from lithograph.tools.commands import dump, get, import_, info, neighbors, rebuild_index
+from lithograph.tools.commands.common import Verbs
 from lithograph.tools.exit_code import EXPLANATION, INTERRUPTED, OK, STORAGE, USAGE, exit_code
 from lithograph.tools.output import Output, complain
 
-_DESCRIPTION = "Look into a lithograph store, and fill it."
+VERBS: Final = {
+    "info": "show counts and sizes of a store",
+    "get": "show one node",
+    "neighbors": "show the edges at a node",
+    "dump": "show files of a store, field by field",
+    "import": "read data of another kind into a store",
+    "rebuild-index": "make the name index again",
+}
+"""Every verb and what it does; its module in `lithograph.tools.commands` has the same name."""
+
+_DESCRIPTION = "Look into a lithograph store, fill it and mend it."
 _EPILOG = f"""\
-Every verb takes --store DIR, or the variable LITHOGRAPH_STORE, and --json.
-"segtool VERB --help" has more, with an example.
+Every verb takes --store DIR, or the variable LITHOGRAPH_STORE, and --json or
+--ndjson. "segtool VERB --help" has more, with examples.
 
 {EXPLANATION}"""
+
+
+class Verb(Protocol):
+    """What the module of a verb has to offer."""
+
+    def declare(self, verbs: Verbs[argparse.ArgumentParser]) -> None:
+        """Add the verb's parser, by `commands.common.add_verb`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,15 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a letter gets its number.
             stream.reconfigure(errors="backslashreplace")
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        parsed = _parser().parse_args(arguments)
+        return _answer(words)
     except SystemExit as end:  # How argparse ends --help, --version and wrong usage.
         return end.code if isinstance(end.code, int) else USAGE
-    try:
-        with _events_on_stderr():
-            code: int = parsed.run(parsed, Output(as_json=parsed.json))
-            sys.stdout.flush()
-        return code
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
@@ -67,7 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_code(error)
 
 
-class _Parser(argparse.ArgumentParser):
+def _answer(words: Sequence[str]) -> int:
+    parsed = verb_parser(words).parse_args(words)
+    output = Output(as_json=parsed.json, as_lines=parsed.ndjson)
+    with _events_on_stderr():
+        code: int = parsed.run(parsed, output)
+        sys.stdout.flush()
+    return code
+
+
+class Parser(argparse.ArgumentParser):
     """Tells wrong usage in one line."""
 
     def error(self, message: str) -> NoReturn:
@@ -75,8 +99,9 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def verb_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of a command; of its verbs, only the one that `words` name is complete."""
+    parser: argparse.ArgumentParser = Parser(
         prog="segtool",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -87,21 +112,32 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"lithograph {lithograph.__version__}"
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, title="verbs")
-    for verb in (import_, info, get, neighbors, dump, rebuild_index):
-        verb.declare(verbs)
+    # No option before the verb takes a value.
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for name, summary in VERBS.items():
+        if name == asked:
+            load_verb(name).declare(verbs)
+        else:
+            verbs.add_parser(name, help=summary, add_help=False)
     return parser
 
 
-class _Events(logging.Handler):
-    """Passes on what the library tells operators, such as a recovery."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        complain(record.getMessage())
+def load_verb(name: str) -> Verb:
+    """Return the module of a verb of the table."""
+    module = name.replace("-", "_") + ("_" if iskeyword(name) else "")
+    return cast(Verb, import_module(f"lithograph.tools.commands.{module}"))
 
 
 @contextmanager
 def _events_on_stderr() -> Iterator[None]:
-    handler = _Events(logging.WARNING)
+    """Pass on what the library tells operators, such as a recovery."""
+    import logging
+
+    class Events(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            complain(record.getMessage())
+
+    handler = Events(logging.WARNING)
     logger = logging.getLogger("lithograph")
     logger.addHandler(handler)
     try:

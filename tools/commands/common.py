@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 import lithograph
 from lithograph.errors import InvalidArgumentError
 from lithograph.tools.output import Output
 
+if TYPE_CHECKING:
+    from lithograph import Snapshot
+
 STORE_VARIABLE: Final = "LITHOGRAPH_STORE"
+TERMINAL_ROWS_MAX: Final = 1_000
+"""What a terminal shows of a long sequence where no --limit is given."""
 
 Run = Callable[[argparse.Namespace, Output], int]
 Verbs = argparse._SubParsersAction  # The type of what add_subparsers() returns has no public name.
@@ -20,7 +27,11 @@ Verbs = argparse._SubParsersAction  # The type of what add_subparsers() returns 
 def add_verb(
     verbs: Verbs[argparse.ArgumentParser], name: str, run: Run, summary: str, details: str
 ) -> argparse.ArgumentParser:
-    """Declare a verb with --store and --json; `details` is shown below its options."""
+    """Declare a verb with --store, --json and --ndjson.
+
+    summary : as in the table of verbs; the description begins with it.
+    details : shown below the options: what rows in a pipe hold, then examples.
+    """
     parser = verbs.add_parser(
         name,
         help=summary,
@@ -34,10 +45,13 @@ def add_verb(
 
 
 def add_options(parser: argparse.ArgumentParser, run: Run) -> None:
+    """Declare --store, --json and --ndjson, and what runs the verb."""
     parser.add_argument(
         "--store", metavar="DIR", help=f"the store; default: the variable {STORE_VARIABLE}"
     )
-    parser.add_argument("--json", action="store_true", help="write JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="write one JSON value")
+    form.add_argument("--ndjson", action="store_true", help="write JSON, one object on each line")
     parser.set_defaults(run=run)
 
 
@@ -59,7 +73,68 @@ def store_path(arguments: argparse.Namespace) -> str:
 
 
 def open_to_read(arguments: argparse.Namespace) -> lithograph.Graph:
+    """Return the store, opened to be looked at: no lock, nothing written."""
     return lithograph.open(store_path(arguments), mode="r")
+
+
+def add_direction(parser: argparse.ArgumentParser) -> None:
+    """Declare --direction of edges."""
+    parser.add_argument(
+        "--direction", choices=("out", "in", "both"), default="out", help="default: out"
+    )
+
+
+def add_edge_types(parser: argparse.ArgumentParser) -> None:
+    """Declare --type of edges: `arguments.types` is a list, None for all."""
+    parser.add_argument(
+        "--type",
+        dest="types",
+        metavar="T",
+        action="append",
+        help="only edges of this type; may be given several times",
+    )
+
+
+def add_as_of(parser: argparse.ArgumentParser) -> None:
+    """Declare --as-of, for `open_view`."""
+    parser.add_argument(
+        "--as-of",
+        metavar="WHEN",
+        type=moment,
+        help="the graph as it was: a time (2026-11-21, 2026-11-21T14:30+01:00; UTC where no"
+        " offset is given), or the sequence of a commit",
+    )
+
+
+@contextmanager
+def open_view(arguments: argparse.Namespace) -> Iterator[Snapshot]:
+    """Open the store and yield one view of it: as it is, or as --as-of says.
+
+    Raises
+    ------
+    InvalidArgumentError : newer than the newest commit, or older than what is kept.
+    """
+    with open_to_read(arguments) as graph:
+        when = arguments.as_of
+        with graph.snapshot() if when is None else graph.as_of(when) as view:
+            yield view
+
+
+def moment(text: str) -> datetime | int:
+    """Return an option's value that is a time or a sequence; wrong usage otherwise.
+
+    >>> moment("12"), moment("2026-11-21").isoformat()
+    (12, '2026-11-21T00:00:00+00:00')
+    """
+    if text.isascii() and text.isdecimal() and len(text) < 19:
+        return int(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a time such as 2026-11-21T14:30 nor the sequence of a commit"
+        ) from None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def count(text: str) -> int:

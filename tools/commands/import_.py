@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import lithograph
 from lithograph.errors import StorageError
 from lithograph.tools.commands.common import Verbs, add_options, store_path
@@ -25,8 +27,40 @@ store is created if there is none; importing again writes only what changed.
 Rows in a pipe: figure, value; then "skipped", file and reason for each file set
 aside.
 
-example:
+examples:
   segtool import python src tests/helpers.py --store my.graph"""
+
+
+class SkippedFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A file set aside, and why."""
+
+    file: str
+    reason: str
+
+
+class ImportAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """What was read and written.
+
+    files, nodes, edges : of the source, and how many of each type.
+    written : items that the store did not hold as they are.
+    commits : transactions that wrote them.
+    read_seconds, write_seconds : time taken.
+    skipped : files set aside.
+    """
+
+    files: int
+    nodes: int
+    edges: int
+    nodes_by_type: dict[str, int]
+    edges_by_type: dict[str, int]
+    written: int
+    commits: int
+    read_seconds: float
+    write_seconds: float
+    skipped: list[SkippedFile]
+
+
+SHAPE = ImportAnswer
 
 
 def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
@@ -57,7 +91,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     read_seconds = time.perf_counter() - started
     with lithograph.open(store) as graph, progress("writing") as report:
         loaded = load_source(graph, source, report)
-    figures = {
+    figures: dict[str, Any] = {
         "files": count_files(source),
         "nodes": loaded.node_count,
         "edges": loaded.edge_count,
@@ -69,8 +103,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         "write_seconds": round(loaded.seconds, 3),
     }
     if output.as_json:
-        skipped = [{"file": file, "reason": reason} for file, reason in source.skipped]
-        output.json(figures | {"skipped": skipped})
+        skipped = [SkippedFile(file, reason) for file, reason in source.skipped]
+        output.answer(ImportAnswer(**figures, skipped=skipped))
     else:
         output.table(("figure", "value"), _rows(figures))
         if source.skipped:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from lithograph import Stats
 from lithograph.tools.commands.common import Verbs, add_verb, open_to_read, store_path
 from lithograph.tools.exit_code import OK
 from lithograph.tools.output import Output, human_size
+
+if TYPE_CHECKING:
+    from lithograph import Stats
 
 _DETAILS = """\
 Rows in a pipe: figure, value. JSON has the same figures; sizes are in bytes,
@@ -19,8 +20,9 @@ times in ISO 8601. What each one is: help(lithograph.Stats).
 The figures of memory, cache and open files are those of this look at the store,
 not those of a process that works with it: there, ask Graph.stats().
 
-example:
-  segtool info --store my.graph"""
+examples:
+  segtool info --store my.graph
+  segtool info --store my.graph --json"""
 
 _PARTS: Final = {
     "memtable": "memory",
@@ -47,7 +49,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     with open_to_read(arguments) as graph:
         figures = {"path": store_path(arguments), **asdict(graph.stats())}
     if output.as_json:
-        output.json({name: _plain(value) for name, value in figures.items()})
+        from lithograph.tools.commands.info_answer import SHAPE
+
+        output.answer(SHAPE(**figures))
     elif output.is_terminal:
         output.table(("part", "figure", "value"), part_rows(figures))
     else:
@@ -74,7 +78,3 @@ def part_rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         shown = f"{value:,} ({human_size(value)})" if large else value
         yield part if part != last else "", name, shown
         last = part
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value

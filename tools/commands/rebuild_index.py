@@ -6,17 +6,17 @@ import argparse
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lithograph.formats.file_names import run_name
-from lithograph.formats.manifest_entries import RunEntry
-from lithograph.graph import registry
-from lithograph.maintenance.rebuild import rebuild_index
-from lithograph.options import Options
+import msgspec
+
 from lithograph.tools.commands.common import Verbs, add_verb, store_path
 from lithograph.tools.exit_code import OK
 from lithograph.tools.output import Output
 from lithograph.tools.progress import progress
+
+if TYPE_CHECKING:
+    from lithograph.formats.manifest_entries import RunEntry
 
 LOCK_TIMEOUT_S: Final = 10.0
 
@@ -27,8 +27,26 @@ changed. No other process may have the store open. Needs room on the disk for
 every name about twice.
 Rows in a pipe: figure, value.
 
-example:
+examples:
   segtool rebuild-index --store my.graph"""
+
+
+class RebuildIndexAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """What was made.
+
+    path : of the store.
+    name_count : names in the new run.
+    run : the new file, by its name in the store; None where there are no names.
+    size_bytes : of the new file.
+    """
+
+    path: str
+    name_count: int
+    run: str | None
+    size_bytes: int
+
+
+SHAPE = RebuildIndexAnswer
 
 
 def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
@@ -36,18 +54,17 @@ def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from lithograph.formats.file_names import run_name
+
     path = store_path(arguments)
     made = _rebuild(path)
-    figures = {
-        "path": path,
-        "name_count": made.entry_count if made else 0,
-        "run": run_name(made.number) if made else None,
-        "size_bytes": made.size if made else 0,
-    }
+    answer = RebuildIndexAnswer(path, 0, None, 0)
+    if made is not None:
+        answer = RebuildIndexAnswer(path, made.entry_count, run_name(made.number), made.size)
     if output.as_json:
-        output.json(figures)
+        output.answer(answer)
     else:
-        output.table(("figure", "value"), figures.items())
+        output.table(("figure", "value"), msgspec.structs.asdict(answer).items())
     return OK
 
 
@@ -64,6 +81,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _rebuild(path: str) -> RunEntry | None:
+    from lithograph.graph import registry
+    from lithograph.maintenance.rebuild import rebuild_index
+    from lithograph.options import Options
+
     options = Options(mode="w", exclusive=True, lock_timeout_s=LOCK_TIMEOUT_S)
     with _quiet():
         engine = registry.acquire(path, options)
