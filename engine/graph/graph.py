@@ -267,7 +267,12 @@ class Graph(Reads):
         with self._engine.told_when_closed():
             self._engine.caretaker.checkpoint()
 
-    def compact(self, progress: Callable[[int, int], None] | None = None) -> None:
+    def compact(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        drop_history_before: datetime | None = None,
+    ) -> None:
         """Merge everything into one segment and one run, compressed; what `history` lets go, goes.
 
         Reads and commits go on meanwhile.
@@ -275,17 +280,30 @@ class Graph(Reads):
         Parameters
         ----------
         progress : called as `progress(done, total)`, bytes of files merged.
+        drop_history_before : an aware datetime, not in the future. The graph as of then is the
+            oldest one that can be read from now on (`as_of`): what was superseded or deleted before
+            goes for good. What a snapshot of any process still reads stays, and all that came after
+            it; `stats().floor_time` says how far it went.
 
         Raises
         ------
+        InvalidArgumentError : the time is in the future, or without a time zone.
         StorageError : the disk has no room for a copy of what is merged; nothing changed.
         CorruptionError : a file is damaged; nothing changed.
 
         Cost: O(bytes of the store), and as much free disk.
         """
         self._check_writable()
+        drop_before = None
+        if drop_history_before is not None:
+            drop_before = encode_moment(drop_history_before, "drop_history_before")
+            if drop_before > self._engine.environment.clock_us():
+                raise InvalidArgumentError(
+                    f"drop_history_before={drop_history_before} is in the future: "
+                    "use now to drop all that was superseded so far"
+                )
         with self._engine.told_when_closed():
-            self._engine.caretaker.compact(progress)
+            self._engine.caretaker.compact(progress, drop_before)
 
     def verify(self, deep: bool = False) -> list[Finding]:
         """Return everything in the store's files that contradicts SPEC.md; empty when it is sound.

@@ -24,12 +24,14 @@ from lithograph.errors import ClosedError, CorruptionError, LithographError, Sto
 from lithograph.maintenance.compaction import Compaction, compaction_due, major_compaction
 from lithograph.maintenance.compaction_plan import CompactionTuning
 from lithograph.maintenance.flush import flush
+from lithograph.maintenance.forgetting import forgetting
 from lithograph.maintenance.open_store import OpenStore
 
 _log = logging.getLogger("lithograph")
 
 _IDLE_S: Final = 60.0
 _LOOK_S: Final = 0.01
+_ATTEMPTS: Final = 4
 _SEGMENT_COUNT_MAX: Final = CompactionTuning().segment_count_max
 
 Progress = Callable[[int, int], None]
@@ -127,17 +129,18 @@ class Caretaker:
         while self.step():
             pass
 
-    def compact(self, progress: Progress | None = None) -> None:
+    def compact(self, progress: Progress | None = None, drop_before: int | None = None) -> None:
         """Merge everything into one segment and one run, in this thread.
 
         progress : called with bytes of input done and to do.
+        drop_before : µs since 1970 UTC; what was superseded before then goes as well.
 
         Raises
         ------
         StorageError, CorruptionError : what was merged before stands, the rest is as it was.
         """
         self.checkpoint()
-        done = 0
+        done = self._forget(drop_before, progress) if drop_before is not None else 0
         while merges := major_compaction(self._store):
             total = done + sum(merge.size_bytes for merge in merges)
             for merge in merges[1:]:
@@ -146,6 +149,23 @@ class Caretaker:
             done += merges[0].size_bytes
             if progress is not None:
                 progress(done, total)
+
+    def _forget(self, time: int, progress: Progress | None) -> int:
+        """Drop the past before `time`; return how many bytes of input that took."""
+        for _ in range(_ATTEMPTS):
+            work = forgetting(self._store, time)
+            if work is None:
+                return 0
+            self._work_at(work.steps)
+            # Else another process has merged some of the inputs meanwhile.
+            if self._store.journal.stack.generation.manifest.floor_sequence >= work.floor:
+                if progress is not None:
+                    progress(work.size_bytes, work.size_bytes)
+                return work.size_bytes
+        raise StorageError(
+            f"{self._store.files.root} was merged by others again and again while its past was "
+            "to be dropped; nothing was dropped: do it once more"
+        )
 
     def close(self) -> None:
         """Stop after the step under way; unfinished files are taken back."""

@@ -158,12 +158,12 @@ def _merge_segments(store: OpenStore, generation: Generation, plan: SegmentMerge
     segment = yield from make_segment(store, slice_, times, plan.partition, sealed=plan.sealed)
 
     def edit(manifest: Manifest) -> Manifest | None:
-        segments = _replaced(manifest.segments, inputs, segment)
+        segments = replaced(manifest.segments, inputs, segment)
         if segments is None:
             return None
-        return _raise_floor(replace(manifest, segments=segments), floor, floor_time)
+        return raise_floor(replace(manifest, segments=segments), floor, floor_time)
 
-    yield from _install(store, Output(segments=(segment,)), edit)
+    yield from install_and_clean_up(store, Output(segments=(segment,)), edit)
 
 
 def _merge_runs(store: OpenStore, generation: Generation, plan: RunMerge) -> Steps:
@@ -183,20 +183,20 @@ def _merge_runs(store: OpenStore, generation: Generation, plan: RunMerge) -> Ste
         raise
 
     def edit(manifest: Manifest) -> Manifest | None:
-        runs = _replaced(manifest.runs, inputs, run)
+        runs = replaced(manifest.runs, inputs, run)
         if runs is None:
             return None
-        return _raise_floor(replace(manifest, runs=runs), floor, floor_time)
+        return raise_floor(replace(manifest, runs=runs), floor, floor_time)
 
-    yield from _install(store, Output(runs=(run,)), edit)
+    yield from install_and_clean_up(store, Output(runs=(run,)), edit)
 
 
-def _install(store: OpenStore, output: Output, edit: Edit) -> Steps:
+def install_and_clean_up(store: OpenStore, output: Output, edit: Edit) -> Steps:
     if (yield from install(store, output, edit)):
         clean_up(store)
 
 
-def _raise_floor(manifest: Manifest, floor: int, floor_time: int) -> Manifest:
+def raise_floor(manifest: Manifest, floor: int, floor_time: int) -> Manifest:
     """Return the manifest with a floor not below `floor`: what was superseded before is gone."""
     if floor <= manifest.floor_sequence:
         return manifest
@@ -208,9 +208,17 @@ def floor_of(store: OpenStore) -> tuple[int, int]:
     history = store.options.history
     if history is None:
         return 0, 0
+    now = store.journal.position.commit_time
+    return oldest_needed(store, now - int(history.total_seconds() * 1_000_000))
+
+
+def oldest_needed(store: OpenStore, wanted: int) -> tuple[int, int]:
+    """Return the oldest commit that somebody reads, or that is the newest up to a time, and when it
+    was; (0, 0) where there is none.
+
+    wanted : µs since 1970 UTC.
+    """
     journal = store.journal
-    now = journal.position.commit_time
-    wanted = now - int(history.total_seconds() * 1_000_000)
     stack, published = journal.newest()
     sequence = min(stack.sequence_at(wanted), published)
     journal.hold.update()
@@ -235,7 +243,7 @@ def _numbers(entries: Sequence[SegmentEntry] | Sequence[RunEntry]) -> tuple[int,
     return tuple([entry.number for entry in entries])
 
 
-def _replaced(
+def replaced(
     entries: tuple[Entry, ...], inputs: Sequence[Entry], output: Entry
 ) -> tuple[Entry, ...] | None:
     """Return the entries with `output` in place of the inputs, None if these are not all there."""

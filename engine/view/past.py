@@ -147,5 +147,5 @@ def _forgotten(view: View, what: str) -> InvalidArgumentError:
     time = decode_moment(view.floor_time).isoformat()
     return InvalidArgumentError(
         f"{what} the floor, commit {view.floor} of {time}: what was superseded before that is "
-        "gone, for the store was opened with history=; a longer one keeps more from now on"
+        "gone, for the store was opened with history=, or compacted with drop_history_before="
     )
