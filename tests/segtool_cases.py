@@ -1,0 +1,65 @@
+"""One row or more for each verb of segtool: how it is called, and how it ends on which store.
+
+`test_segtool_verbs.py` runs every row on each of six stores, as text and as JSON. A verb without a
+row fails there. In `arguments`, {store} is the store, {out} a path at which there is nothing yet,
+and {files} a directory with the row's `files` in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A command, and its exit code on each store.
+
+    empty : no commit was ever made.
+    small : two people in the log; "Ada" knows "Charles".
+    large : 3,000 nodes "n0000"… and the two people, in segments, histories and runs, and a log.
+    locked : the small one, held by another process with exclusive=True.
+    damaged : the small one, with a flipped bit in its log, so that it does not open.
+    foreign : a directory with somebody's notes in it.
+    answers : it writes JSON in the shape of its module where it succeeds.
+    writes : it may change the store, or create one.
+    """
+
+    arguments: tuple[str, ...]
+    empty: int = 0
+    small: int = 0
+    large: int = 0
+    locked: int = 3
+    damaged: int = 4
+    foreign: int = 5
+    answers: bool = True
+    writes: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+CASES: Final[dict[str, tuple[Case, ...]]] = {
+    "info": (Case(("info",)),),
+    "get": (
+        Case(("get", "Ada"), empty=1),
+        Case(("get", "nobody"), empty=1, small=1, large=1),
+        Case(("get", "Ada", "--as-of", "1"), empty=2, large=1),
+    ),
+    "neighbors": (
+        Case(("neighbors", "Ada"), empty=1),
+        Case(("neighbors", "Ada", "--direction", "both", "--type", "knows"), empty=1),
+    ),
+    "dump": (
+        Case(("dump", "{store}/CURRENT"), locked=0, damaged=0),
+        Case(("dump", "wal/00000001.wal"), large=5, locked=0),
+    ),
+    "import": (
+        Case(
+            ("import", "python", "{files}/module.py"),
+            files={"module.py": "def work() -> None: ...\n"},
+            writes=True,
+        ),
+        Case(("import", "python", "{files}/none.py"), 5, 5, 5, 5, 5, 5, writes=True),
+    ),
+    "rebuild-index": (Case(("rebuild-index",), writes=True),),
+}
