@@ -47,6 +47,8 @@ Every verb takes --store DIR, or the variable LITHOGRAPH_STORE, and --json or
 class Verb(Protocol):
     """What the module of a verb has to offer."""
 
+    __name__: str
+
     def declare(self, verbs: Verbs[argparse.ArgumentParser]) -> None:
         """Add the verb's parser, by `commands.common.add_verb`."""
 
