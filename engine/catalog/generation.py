@@ -15,6 +15,7 @@ from lithograph.errors import CorruptionError
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.segment_footer import HistoryFooter, SegmentFooter
 from lithograph.kernel import quick
 from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.layer import Change, Direction, GraphLayer, NameLayer
@@ -103,6 +104,11 @@ class LazySegment:
     def sources(self, start: int, count: int) -> Sequence[int]:
         return self._open().sources(start, count)
 
+    def check_lists_ahead(self, direction: Direction, start: int, end: int) -> None:
+        """Check what holds the lists of ids from `start` to before `end`: all are wanted."""
+        if start < self.entry.end_id:
+            self._open().check_lists_ahead(direction, start, min(end, self.entry.end_id))
+
     def commit_time(self, sequence: int) -> int:
         return self._open().commit_time(sequence)
 
@@ -179,6 +185,16 @@ class Generation:
             if entry.first_sequence <= sequence <= entry.last_sequence:
                 return self._shelf.segment(entry, self._store_uuid).commit_row(sequence)
         raise CorruptionError(f"no segment holds commit {sequence}")
+
+    def footers(self) -> Iterator[tuple[SegmentEntry, SegmentFooter, HistoryFooter | None]]:
+        """Yield each segment, oldest first, with what its footer and its history's say.
+
+        Cost: both files are opened, one after the other.
+        """
+        for entry in self.manifest.segments:
+            segment = self._shelf.segment(entry, self._store_uuid)
+            history = self._shelf.history(entry, self._store_uuid)
+            yield entry, segment.footer, history.footer if history is not None else None
 
     def sequence_at(self, time: int) -> int:
         """Return the newest commit in the segments that is not after `time` (µs); 0 if none is."""

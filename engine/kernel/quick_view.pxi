@@ -205,6 +205,39 @@ cdef class QuickView:
         search.out = &out
         return search.found if self.edges(&search, direction) == FOUND else UNSURE
 
+    def count_edges(
+        self, uint64_t first_id, int direction, int64_t[::1] degrees not None,
+        int64_t[::1] by_type not None,
+    ):
+        """Fill in the degrees of the ids from `first_id` on, and add their edges to `by_type`; return
+        how many ids were done: all of them, or those before one of which this is unsure.
+
+        by_type : of each type code, how many edges; one of a code behind its end is unsure.
+        """
+        cdef ListSearch search
+        cdef Buffer out
+        cdef uint64_t place = 0, count = degrees.shape[0]
+        out = Buffer(<Edge *>malloc(1024 * sizeof(Edge)), 0, 1024)
+        if out.edges == NULL:
+            raise MemoryError
+        search.types = NULL
+        search.type_count = -1
+        search.probe = NULL
+        search.counting = False
+        search.out = &out
+        try:
+            with nogil:
+                while place < count:
+                    search.id = first_id + place
+                    out.count = 0
+                    if self.edges(&search, direction) != FOUND or not add_types(&out, by_type):
+                        break
+                    degrees[place] = out.count
+                    place += 1
+            return place
+        finally:
+            free(out.edges)
+
     cdef Answer edges(self, ListSearch *search, int direction) noexcept nogil:
         """Append the edges of a node in all layers, in order, or count them; the buffer is empty."""
         cdef const MemList *known
@@ -468,6 +501,17 @@ cdef bint fill_types(ListSearch *search, uint32_t *types, codes) except *:
         types[count] = code
         count += 1
     search.type_count = count
+    return True
+
+
+cdef bint add_types(const Buffer *out, int64_t[::1] by_type) noexcept nogil:
+    """Count edges by type code; False, and nothing is counted, where a code is behind the end."""
+    cdef uint64_t place, code_end = by_type.shape[0]
+    for place in range(out.count):
+        if out.edges[place].code >= code_end:
+            return False
+    for place in range(out.count):
+        by_type[out.edges[place].code] += 1
     return True
 
 

@@ -123,6 +123,12 @@ class AdjacencyReader:
         dense = self.dense
         return (dense is not None and node_id in dense.ids) or self.sparse.may_hold(node_id)
 
+    def check_ahead(self, start: int, end: int) -> None:
+        """Check what holds the lists of ids from `start` to before `end`, as tables do."""
+        self.sparse.check_ahead(start, end)
+        if self.dense is not None:
+            self.dense.check_ahead(start, end)
+
     def lists(self, start: int = 0) -> Iterator[tuple[int, FoundList]]:
         """Yield id and list of every node from `start` on that has one, ascending."""
         for block in self._blocks(start):

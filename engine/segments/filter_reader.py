@@ -21,3 +21,7 @@ class FilterReader:
         digest = xxh64(name)
         start = self._offset + block_index(digest, self._block_count) * FILTER_BLOCK_SIZE
         return may_hold(self._file.read(start, FILTER_BLOCK_SIZE), digest)
+
+    def check_ahead(self) -> None:
+        """Check all of it, for who will ask of many."""
+        self._file.check_ahead(self._offset, self._block_count * FILTER_BLOCK_SIZE)

@@ -100,6 +100,10 @@ class SegmentLayer:
         past = history.lists[Direction.OUT].ids(start, count)
         return sorted({*found, *past})[:count] if past else found
 
+    def check_lists_ahead(self, direction: Direction, start: int, end: int) -> None:
+        """Check what holds the lists of ids from `start` to before `end`: all are wanted."""
+        self._segment.lists[direction].check_ahead(start, end)
+
     @property
     def first_sequence(self) -> int:
         return self._segment.footer.first_sequence
