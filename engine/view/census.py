@@ -89,7 +89,9 @@ def count_edges(
         report(start + count, id_end)
     return EdgeCensus(
         {view.type_name(code): count for code, count in out_types.most_common()},
-        *(_with_bare(found, view.node_count) for found in (out_total, in_total, total)),
+        _with_bare(out_total, view.node_count),
+        _with_bare(in_total, view.node_count),
+        _with_bare(total, view.node_count),
         hubs,
     )
 
