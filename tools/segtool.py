@@ -32,6 +32,7 @@ VERBS: Final = {
     "neighbors": "show the edges at a node",
     "dump": "show files of a store, field by field",
     "import": "read data of another kind into a store",
+    "compact": "merge everything into one segment and one run",
     "rebuild-index": "make the name index again",
 }
 """Every verb and what it does; its module in `lithograph.tools.commands` has the same name."""
