@@ -13,6 +13,7 @@ import random
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -335,6 +336,39 @@ def test_in_damaged_lists_nothing_else_is_found() -> None:
                     assert found.tolist() == [edge[1] for edge in edges]
 
     assert unsure > 0
+
+
+def test_in_damaged_numbers_of_every_size_nothing_else_is_found() -> None:
+    """Zeros, numbers that do not end, and ones longer than they must be, of one byte to seven."""
+    rng = random.Random(3)
+    count, end_id = 50, 2**47
+    targets = sorted({rng.randrange(2 ** rng.randrange(1, 47)) for _ in range(count)} - {3})
+    slice_ = RawSlice(10, end_id, end_id, [MOMENT], [count], [0])
+    for target in targets:
+        slice_.raw_edges[3, (0, target, "")] = [
+            EdgeVersion(10, MOMENT, EdgePatch(), True, MOMENT, 10)
+        ]
+    written = segments.write(slice_, shape=ON_DISK)
+    data, body = segments.data_and_body(written, FileKind.SEGMENT)
+    section = written.written.footer.sections["sparse_out"]
+    found: Counter[str] = Counter()
+    for offset in range(section.offset, section.end):
+        for byte in {0, 0x80, 0xFF, data[offset] ^ 0x80, data[offset] ^ 1} - {data[offset]}:
+            damaged = data[:offset] + bytes([byte]) + data[offset + 1 :]
+            ref = segments.seal(written, FileKind.SEGMENT, damaged, body)
+            segment = _outcome(lambda ref=ref: written.segment(ref))  # type: ignore[misc]
+            if segment is CorruptionError:
+                continue
+            known = _view_of(segment).neighbors(3, 0, None)
+            stored = _outcome(lambda segment=segment: segment.list_of(3, Direction.OUT))  # type: ignore[misc]
+            wanted = [] if stored is None else stored
+            if wanted and wanted is not CorruptionError:
+                wanted = _outcome(lambda stored=stored: [edge[1] for edge in stored.decode().edges])  # type: ignore[misc]
+            found["unsure" if known is UNSURE else "sure"] += 1
+            assert known is UNSURE or known.tolist() == wanted
+
+    assert found["unsure"] > 30
+    assert found["sure"] > 50
 
 
 # Nodes -------------------------------------------------------------------------------------------

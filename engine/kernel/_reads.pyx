@@ -44,6 +44,10 @@ cdef extern from "bytes.h":
     uint32_t load32(const uint8_t *at) noexcept nogil
     uint64_t load64(const uint8_t *at) noexcept nogil
     const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value) noexcept nogil
+    const uint8_t *read_neighbors(
+        const uint8_t *at, const uint8_t *end, const uint8_t *limit, uint64_t count,
+        uint64_t *neighbors
+    ) noexcept nogil
     void hand_over(const void **place, const void *what) noexcept nogil
     const void *handed_over(const void **place) noexcept nogil
     uint64_t xxh64_of(const uint8_t *at, size_t size) noexcept nogil

@@ -16,9 +16,12 @@ cdef struct Edge:
 
 
 cdef struct Buffer:
+    # Edges: their neighbors, and behind these in the same memory their type codes.
     # Grows between two tries, never inside one.
-    Edge *edges
+    uint64_t *neighbors
+    uint32_t *codes
     uint64_t count, room
+    bint only_neighbors  # Nobody looks at the codes or at the order.
 
 
 cdef struct ListSearch:
@@ -43,13 +46,20 @@ cdef inline bint is_wanted(const ListSearch *search, uint64_t code) noexcept nog
     return False
 
 
-cdef Answer decode_list(ListSearch *search, const uint8_t *start, uint64_t list_size, int flags) noexcept nogil:
-    """Append the edges of a list, or count them (12.4); FULL where there is no room."""
+cdef Answer decode_list(
+    ListSearch *search, const uint8_t *start, uint64_t list_size, int flags, const uint8_t *limit
+) noexcept nogil:
+    """Append the edges of a list, or count them (12.4); FULL where there is no room.
+
+    limit : how far bytes may be looked at.
+    """
     cdef const uint8_t *at = start
     cdef const uint8_t *end = start + list_size
     cdef const uint8_t *group
     cdef const uint8_t *row
-    cdef uint64_t code = 0, step, shape, count, delta, neighbor, place, previous_count = 0
+    cdef uint64_t scratch[GROUP_COUNT_MAX]
+    cdef uint64_t *neighbors
+    cdef uint64_t code = 0, step, shape, count, place, previous_count = 0
     cdef uint64_t last_neighbor = 0, total = 0, groups = 0, group_count = 0, edge_count = 0
     cdef bint is_first = True, wanted, same
     cdef Buffer *out = search.out
@@ -86,35 +96,33 @@ cdef Answer decode_list(ListSearch *search, const uint8_t *start, uint64_t list_
             if at == NULL or not 7 <= count <= GROUP_COUNT_MAX:
                 return ODD
         wanted = is_wanted(search, code)
-        if wanted:
-            if search.counting:
-                search.found += count
-            elif out.room - out.count < count:
+        neighbors = scratch
+        if wanted and not search.counting:
+            if out.room - out.count < count:
                 return FULL
-        neighbor = 0
-        for place in range(count):
-            at = read_varint(at, end, &delta)
-            if at == NULL or delta >= ID_END or (place and not delta):
+            neighbors = out.neighbors + out.count
+        at = read_neighbors(at, end, limit, count, neighbors)
+        if at == NULL:
+            return ODD
+        if same and (neighbors[0] <= last_neighbor or previous_count < GROUP_COUNT_MAX):
+            return ODD
+        if flags & INDEXED:
+            row = start + 8 + 16 * groups
+            if (
+                groups >= group_count
+                or load64(row) != neighbors[0]
+                or load32(row + 8) != code
+                or load32(row + 12) != <uint64_t>(group - start)
+            ):
                 return ODD
-            neighbor += delta
-            if neighbor >= ID_END:
-                return ODD
-            if not place:
-                if same and (neighbor <= last_neighbor or previous_count < GROUP_COUNT_MAX):
-                    return ODD
-                if flags & INDEXED:
-                    row = start + 8 + 16 * groups
-                    if (
-                        groups >= group_count
-                        or load64(row) != neighbor
-                        or load32(row + 8) != code
-                        or load32(row + 12) != <uint64_t>(group - start)
-                    ):
-                        return ODD
-            if wanted and not search.counting:
-                out.edges[out.count] = Edge(code, neighbor)
-                out.count += 1
-        last_neighbor = neighbor
+        last_neighbor = neighbors[count - 1]
+        if wanted and search.counting:
+            search.found += count
+        elif wanted:
+            if not out.only_neighbors:
+                for place in range(out.count, out.count + count):
+                    out.codes[place] = code
+            out.count += count
         previous_count = count
         total += count
         groups += 1
@@ -203,7 +211,7 @@ cdef Answer in_block(
             return ODD
         if not head:
             return NONE
-        return decode_list(search, body + offset, head >> 2, head & 3)
+        return decode_list(search, body + offset, head >> 2, head & 3, body + body_size)
     if not read_heads(&heads, body, body_size, LISTS, first_id, False):
         return ODD
     while place < heads.count and heads.ids[place] != wanted:
@@ -213,7 +221,8 @@ cdef Answer in_block(
     if not heads.heads[place]:
         return NONE
     return decode_list(
-        search, body + heads.offsets[place], heads.heads[place] >> 2, heads.heads[place] & 3
+        search, body + heads.offsets[place], heads.heads[place] >> 2, heads.heads[place] & 3,
+        body + body_size,
     )
 
 
@@ -283,21 +292,59 @@ cdef void search_lists(void *what) noexcept nogil:
         search.answer = in_row(search, table, low - 1, search.id, False)
 
 
+cdef bint begin_buffer(Buffer *out, uint64_t room) noexcept nogil:
+    """Make room for the first edges; False without memory."""
+    memset(out, 0, sizeof(Buffer))
+    return make_room(out, room)
+
+
 cdef bint make_room(Buffer *out, uint64_t more) noexcept nogil:
     """Make room for more edges; False without memory."""
-    cdef uint64_t room = out.room
-    cdef Edge *grown
+    cdef uint64_t room = max(out.room, <uint64_t>32)
+    cdef uint64_t *grown
+    if out.room - out.count >= more:
+        return True
     while room - out.count < more:
         if room >= <uint64_t>1 << 40:
             return False
         room *= 2
-    if room != out.room:
-        grown = <Edge *>realloc(out.edges, room * sizeof(Edge))
-        if grown == NULL:
-            return False
-        out.edges = grown
-        out.room = room
+    grown = <uint64_t *>malloc(room * (sizeof(uint64_t) + sizeof(uint32_t)))
+    if grown == NULL:
+        return False
+    if out.count:
+        memcpy(grown, out.neighbors, out.count * sizeof(uint64_t))
+        memcpy(grown + room, out.codes, out.count * sizeof(uint32_t))
+    free(out.neighbors)
+    out.neighbors = grown
+    out.codes = <uint32_t *>(grown + room)
+    out.room = room
     return True
+
+
+cdef bint sort_edges(Buffer *out) noexcept nogil:
+    """Order edges by type code and neighbor; False without memory."""
+    cdef Edge *edges = <Edge *>malloc(max(out.count, <uint64_t>1) * sizeof(Edge))
+    cdef uint64_t place
+    if edges == NULL:
+        return False
+    for place in range(out.count):
+        edges[place] = Edge(out.codes[place], out.neighbors[place])
+    qsort(edges, out.count, sizeof(Edge), order_edges)
+    for place in range(out.count):
+        out.codes[place] = edges[place].code
+        out.neighbors[place] = edges[place].neighbor
+    free(edges)
+    return True
+
+
+cdef int order_edges(const void *one, const void *other) noexcept nogil:
+    cdef const Edge *a = <const Edge *>one
+    cdef const Edge *b = <const Edge *>other
+    if a.code != b.code:
+        return -1 if a.code < b.code else 1
+    if a.neighbor != b.neighbor:
+        return -1 if a.neighbor < b.neighbor else 1
+    return 0
 
 
 cdef Answer search_growing(ListSearch *search) noexcept nogil:
@@ -371,7 +418,7 @@ def edges_before(const uint8_t[::1] body not None, list offsets not None, list h
     offsets, heads : of its records, as `block_heads` returns them.
     """
     cdef ListSearch search
-    cdef Buffer out = Buffer(NULL, 0, 0)
+    cdef Buffer out = Buffer(NULL, NULL, 0, 0, False)
     cdef uint64_t start, head, size, group_count, edge_count, sum = 0
     cdef Py_ssize_t number
     if not 0 <= place <= len(heads) or len(offsets) <= len(heads):
@@ -390,7 +437,7 @@ def edges_before(const uint8_t[::1] body not None, list offsets not None, list h
         if start > <uint64_t>body.shape[0] or size > <uint64_t>body.shape[0] - start:
             return UNSURE
         if not head & INDEXED:
-            if decode_list(&search, &body[0] + start, size, head & 3) != FOUND:
+            if decode_list(&search, &body[0] + start, size, head & 3, &body[0] + body.shape[0]) != FOUND:
                 return UNSURE
             continue
         # The index says it; the list need not be read.

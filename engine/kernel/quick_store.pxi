@@ -1,15 +1,5 @@
 # The files of a generation.
 
-cdef int order_edges(const void *one, const void *other) noexcept nogil:
-    cdef const Edge *a = <const Edge *>one
-    cdef const Edge *b = <const Edge *>other
-    if a.code != b.code:
-        return -1 if a.code < b.code else 1
-    if a.neighbor != b.neighbor:
-        return -1 if a.neighbor < b.neighbor else 1
-    return 0
-
-
 cdef enum:
     # Names looked up in step: enough to wait for all of their memory at once.
     NAMES_IN_STEP = 32
@@ -220,8 +210,8 @@ cdef class QuickStore:
                 layers += search.out.count > before
             if slot.first_id <= search.id:
                 break
-        if layers > 1:
-            qsort(search.out.edges, search.out.count, sizeof(Edge), order_edges)
+        if layers > 1 and not search.out.only_neighbors and not sort_edges(search.out):
+            return ODD
         return FOUND
 
     cdef void look_for(self, EdgeLook *edges, int count) noexcept nogil:

@@ -178,8 +178,7 @@ cdef class QuickView:
         cdef Answer answer
         if not fill_types(&search, types, codes):
             return UNSURE
-        out = Buffer(<Edge *>malloc(64 * sizeof(Edge)), 0, 64)
-        if out.edges == NULL:
+        if not begin_buffer(&out, 64):
             raise MemoryError
         try:
             search.id = node_id
@@ -189,12 +188,12 @@ cdef class QuickView:
             answer = self.edges(&search, direction)
             return filled(&out) if answer == FOUND else UNSURE
         finally:
-            free(out.edges)
+            free(out.neighbors)
 
     def degree(self, uint64_t node_id, int direction, codes):
         """Return how many edges a node has in one direction, or UNSURE."""
         cdef ListSearch search
-        cdef Buffer out = Buffer(NULL, 0, 0)
+        cdef Buffer out = Buffer(NULL, NULL, 0, 0, False)
         cdef uint32_t types[64]
         if not fill_types(&search, types, codes):
             return UNSURE
@@ -251,8 +250,8 @@ cdef class QuickView:
                     return ODD
                 layers += search.out.count > before
             if self.memories[place].first_id <= search.id:
-                if layers > 1:
-                    qsort(search.out.edges, search.out.count, sizeof(Edge), order_edges)
+                if layers > 1 and not search.out.only_neighbors and not sort_edges(search.out):
+                    return ODD
                 return FOUND
         return self.store.edges(search, direction, layers)
 
@@ -281,7 +280,8 @@ cdef class QuickView:
             if search.counting:
                 search.found += 1
             else:
-                search.out.edges[search.out.count] = Edge(edge.code, edge.ends[1 - direction])
+                search.out.neighbors[search.out.count] = edge.ends[1 - direction]
+                search.out.codes[search.out.count] = edge.code
                 search.out.count += 1
         free(listed.edges)
         return is_fine
@@ -342,14 +342,16 @@ cdef class QuickView:
         cdef uint64_t *frontier = NULL
         cdef uint64_t count = 1, place, hop
         cdef int direction
+        cdef bint has_room
         if not fill_types(&search, types, codes):
             return UNSURE
         memset(&seen, 0, sizeof(Seen))
-        out = Buffer(<Edge *>malloc(1024 * sizeof(Edge)), 0, 1024)
+        has_room = begin_buffer(&out, 1024)
+        out.only_neighbors = True
         frontier = <uint64_t *>malloc(sizeof(uint64_t))
         found = []
         try:
-            if out.edges == NULL or frontier == NULL or not seen_add(&seen, start):
+            if not has_room or frontier == NULL or not seen_add(&seen, start):
                 raise MemoryError
             frontier[0] = start
             search.probe = NULL
@@ -367,7 +369,7 @@ cdef class QuickView:
                 fresh.ids = NULL
             return found
         finally:
-            free(out.edges)
+            free(out.neighbors)
             free(frontier)
             seen_free(&seen)
 
@@ -376,7 +378,7 @@ cdef class QuickView:
         Seen *seen, Fresh fresh, careful,
     ) except -1:
         """Add to `fresh` what the frontier leads to and was not seen; the lock is held by nobody."""
-        cdef uint64_t place = 0, edge
+        cdef uint64_t place = 0, reached
         cdef Answer answer
         cdef bint room = True
         while place < count:
@@ -389,10 +391,7 @@ cdef class QuickView:
                     if answer != FOUND:
                         break
                     place += 1
-                    for edge in range(search.out.count):
-                        room = reach(seen, fresh, search.out.edges[edge].neighbor)
-                        if not room:
-                            break
+                    room = reach_all(seen, fresh, search.out.neighbors, search.out.count)
                     if not room:
                         break
                     # So that Ctrl-C and other threads get their turn.
@@ -403,7 +402,8 @@ cdef class QuickView:
             PyErr_CheckSignals()
             if answer != FOUND:
                 for neighbor in careful(frontier[place], direction):
-                    if not reach(seen, fresh, neighbor):
+                    reached = neighbor
+                    if not reach_all(seen, fresh, &reached, 1):
                         raise MemoryError
                 place += 1
         return 0
@@ -518,17 +518,12 @@ cdef bint add_types(const Buffer *out, int64_t[::1] by_type) noexcept nogil:
 cdef filled(const Buffer *out):
     """Return the neighbors as an array of their own."""
     cdef Py_buffer view
-    cdef uint64_t place
-    cdef int64_t *ids
     array = new_array(out.count, INT64)
     if DATA_COMES_FIRST:
-        ids = data_of(array)
-        for place in range(out.count):
-            ids[place] = out.edges[place].neighbor
+        memcpy(data_of(array), out.neighbors, out.count * sizeof(uint64_t))
         return array
     PyObject_GetBuffer(array, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-    for place in range(out.count):
-        (<int64_t *>view.buf)[place] = out.edges[place].neighbor
+    memcpy(view.buf, out.neighbors, out.count * sizeof(uint64_t))
     PyBuffer_Release(&view)
     return array
 

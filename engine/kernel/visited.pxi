@@ -2,10 +2,14 @@
 
 cdef enum:
     CHUNK_BITS = 16
+    CHUNK_MASK = (1 << 16) - 1
+    CHUNK_SIZE = (1 << 16) / 8
+    NEAR_CHUNKS = 1 << 14  # Bitmaps of ids below 2^30 are found by their number alone.
     DIGIT_BITS = 11
     DIGIT_MASK = (1 << 11) - 1
     DIGITS_PAY = 1024  # Ids; for fewer, counting takes longer than comparing.
-    HASH_MAX = 4096  # Ids in the hash before they move to bitmaps of 65,536 ids.
+    HASH_MAX = 2048  # Ids in the hash before they move to bitmaps of 65,536 ids.
+    HASH_FIRST_ROOM = 512  # Places; four times as many when a quarter is taken.
 
 cdef struct Chunk:
     uint64_t number  # plus one; 0 is a free place
@@ -13,10 +17,14 @@ cdef struct Chunk:
 
 
 cdef struct Seen:
-    uint64_t *hashed  # ids plus one, in 4 * HASH_MAX places
-    uint64_t hashed_count
-    Chunk *chunks
-    uint64_t chunk_count, chunk_room
+    # hashed : ids plus one.   near : bitmaps by number; NULL as long as ids go into the hash.
+    # far : the other bitmaps, by a hash of their number.
+    uint64_t *hashed
+    uint64_t hashed_count, hashed_room
+    uint64_t **near
+    uint64_t near_end
+    Chunk *far
+    uint64_t far_count, far_room
 
 
 cdef inline uint64_t scatter(uint64_t value) noexcept nogil:
@@ -25,94 +33,124 @@ cdef inline uint64_t scatter(uint64_t value) noexcept nogil:
 
 cdef int seen_add(Seen *seen, uint64_t node_id) noexcept nogil:
     """Return 1 if the id is new, 2 if it was seen, 0 if there is no memory."""
-    cdef uint64_t place, number, bit
-    cdef uint64_t *bits
-    if seen.chunks == NULL:
-        if seen.hashed == NULL:
-            seen.hashed = <uint64_t *>malloc(4 * HASH_MAX * sizeof(uint64_t))
-            if seen.hashed == NULL:
-                return 0
-            memset(seen.hashed, 0, 4 * HASH_MAX * sizeof(uint64_t))
-        place = scatter(node_id) & (4 * HASH_MAX - 1)
-        while seen.hashed[place]:
-            if seen.hashed[place] == node_id + 1:
-                return 2
-            place = (place + 1) & (4 * HASH_MAX - 1)
-        if seen.hashed_count < HASH_MAX:
+    cdef uint64_t place, bit
+    cdef uint64_t *word
+    if seen.near == NULL:
+        # A room is a power of two: a division would take as long as all the rest.
+        place = 0
+        if seen.hashed_room:
+            place = scatter(node_id) & (seen.hashed_room - 1)
+            while seen.hashed[place]:
+                if seen.hashed[place] == node_id + 1:
+                    return 2
+                place = (place + 1) & (seen.hashed_room - 1)
+        if 4 * seen.hashed_count < seen.hashed_room:
             seen.hashed[place] = node_id + 1
             seen.hashed_count += 1
             return 1
+        if seen.hashed_count < HASH_MAX:
+            return seen_add(seen, node_id) if grow_hash(seen) else 0
         if not seen_spill(seen):
             return 0
-    bits = seen_chunk(seen, node_id >> CHUNK_BITS)
-    if bits == NULL:
+    word = seen_bits(seen, node_id >> CHUNK_BITS)
+    if word == NULL:
         return 0
-    number = (node_id & ((1 << CHUNK_BITS) - 1)) >> 6
+    word += (node_id & CHUNK_MASK) >> 6
     bit = <uint64_t>1 << (node_id & 63)
-    if bits[number] & bit:
+    if word[0] & bit:
         return 2
-    bits[number] |= bit
+    word[0] |= bit
     return 1
+
+
+cdef bint grow_hash(Seen *seen) noexcept nogil:
+    cdef uint64_t room = 4 * seen.hashed_room if seen.hashed_room else HASH_FIRST_ROOM, old, place
+    cdef uint64_t *grown = <uint64_t *>calloc(room, sizeof(uint64_t))
+    if grown == NULL:
+        return False
+    for old in range(seen.hashed_room):
+        if seen.hashed[old]:
+            place = scatter(seen.hashed[old] - 1) & (room - 1)
+            while grown[place]:
+                place = (place + 1) & (room - 1)
+            grown[place] = seen.hashed[old]
+    free(seen.hashed)
+    seen.hashed = grown
+    seen.hashed_room = room
+    return True
 
 
 cdef bint seen_spill(Seen *seen) noexcept nogil:
     """Move every id from the hash to bitmaps."""
     cdef uint64_t place, node_id
     cdef uint64_t *bits
-    seen.chunk_room = 64
-    seen.chunks = <Chunk *>malloc(seen.chunk_room * sizeof(Chunk))
-    if seen.chunks == NULL:
+    seen.near = <uint64_t **>calloc(NEAR_CHUNKS, sizeof(uint64_t *))
+    if seen.near == NULL:
         return False
-    memset(seen.chunks, 0, seen.chunk_room * sizeof(Chunk))
-    for place in range(4 * HASH_MAX):
+    for place in range(seen.hashed_room):
         if seen.hashed[place]:
             node_id = seen.hashed[place] - 1
-            bits = seen_chunk(seen, node_id >> CHUNK_BITS)
+            bits = seen_bits(seen, node_id >> CHUNK_BITS)
             if bits == NULL:
                 return False
-            bits[(node_id & ((1 << CHUNK_BITS) - 1)) >> 6] |= <uint64_t>1 << (node_id & 63)
+            bits[(node_id & CHUNK_MASK) >> 6] |= <uint64_t>1 << (node_id & 63)
     return True
 
 
-cdef uint64_t *seen_chunk(Seen *seen, uint64_t number) noexcept nogil:
+cdef inline uint64_t *seen_bits(Seen *seen, uint64_t number) noexcept nogil:
     """Return the bitmap of 65,536 ids, made if it is missing; NULL without memory."""
-    # The room is a power of two: a division would take as long as all the rest.
-    cdef uint64_t place = scatter(number) & (seen.chunk_room - 1), old, index
+    if number < NEAR_CHUNKS and seen.near[number] != NULL:
+        return seen.near[number]
+    return add_near(seen, number) if number < NEAR_CHUNKS else far_bits(seen, number)
+
+
+cdef uint64_t *add_near(Seen *seen, uint64_t number) noexcept nogil:
+    seen.near[number] = <uint64_t *>calloc(1, CHUNK_SIZE)
+    seen.near_end = max(seen.near_end, number + 1)
+    return seen.near[number]
+
+
+cdef uint64_t *far_bits(Seen *seen, uint64_t number) noexcept nogil:
+    cdef uint64_t place = 0, old
     cdef Chunk *grown
-    while seen.chunks[place].number:
-        if seen.chunks[place].number == number + 1:
-            return seen.chunks[place].bits
-        place = (place + 1) & (seen.chunk_room - 1)
-    if 2 * (seen.chunk_count + 1) > seen.chunk_room:
-        grown = <Chunk *>malloc(2 * seen.chunk_room * sizeof(Chunk))
+    if seen.far_room:
+        place = scatter(number) & (seen.far_room - 1)
+        while seen.far[place].number:
+            if seen.far[place].number == number + 1:
+                return seen.far[place].bits
+            place = (place + 1) & (seen.far_room - 1)
+    if 2 * (seen.far_count + 1) > seen.far_room:
+        grown = <Chunk *>calloc(max(2 * seen.far_room, <uint64_t>64), sizeof(Chunk))
         if grown == NULL:
             return NULL
-        memset(grown, 0, 2 * seen.chunk_room * sizeof(Chunk))
-        for old in range(seen.chunk_room):
-            if seen.chunks[old].number:
-                index = scatter(seen.chunks[old].number - 1) & (2 * seen.chunk_room - 1)
-                while grown[index].number:
-                    index = (index + 1) & (2 * seen.chunk_room - 1)
-                grown[index] = seen.chunks[old]
-        free(seen.chunks)
-        seen.chunks = grown
-        seen.chunk_room *= 2
-        return seen_chunk(seen, number)
-    seen.chunks[place].bits = <uint64_t *>malloc((1 << CHUNK_BITS) / 8)
-    if seen.chunks[place].bits == NULL:
+        old = seen.far_room
+        seen.far_room = max(2 * old, <uint64_t>64)
+        while old:
+            old -= 1
+            if seen.far[old].number:
+                place = scatter(seen.far[old].number - 1) & (seen.far_room - 1)
+                while grown[place].number:
+                    place = (place + 1) & (seen.far_room - 1)
+                grown[place] = seen.far[old]
+        free(seen.far)
+        seen.far = grown
+        return far_bits(seen, number)
+    seen.far[place].bits = <uint64_t *>calloc(1, CHUNK_SIZE)
+    if seen.far[place].bits == NULL:
         return NULL
-    memset(seen.chunks[place].bits, 0, (1 << CHUNK_BITS) / 8)
-    seen.chunks[place].number = number + 1
-    seen.chunk_count += 1
-    return seen.chunks[place].bits
+    seen.far[place].number = number + 1
+    seen.far_count += 1
+    return seen.far[place].bits
 
 
 cdef void seen_free(Seen *seen) noexcept nogil:
     cdef uint64_t place
-    if seen.chunks != NULL:
-        for place in range(seen.chunk_room):
-            free(seen.chunks[place].bits)
-    free(seen.chunks)
+    for place in range(seen.near_end):
+        free(seen.near[place])
+    for place in range(seen.far_room):
+        free(seen.far[place].bits)
+    free(seen.near)
+    free(seen.far)
     free(seen.hashed)
 
 
@@ -185,18 +223,39 @@ cdef class Fresh:
         return array
 
 
-cdef bint reach(Seen *seen, Fresh fresh, uint64_t node_id) noexcept nogil:
-    """Add an id if it is new; return False without memory."""
-    cdef int known = seen_add(seen, node_id)
+cdef bint reach_all(
+    Seen *seen, Fresh fresh, const uint64_t *ids, uint64_t count
+) noexcept nogil:
+    """Add those ids that are new; return False without memory."""
+    cdef uint64_t place = 0, room = fresh.room, bit, old
     cdef uint64_t *grown
-    if known != 1:
-        return known == 2
-    if fresh.count == fresh.room:
-        grown = <uint64_t *>realloc(fresh.ids, 2 * fresh.room * sizeof(uint64_t))
+    cdef uint64_t *word
+    cdef int known
+    while room - fresh.count < count:
+        room *= 2
+    if room != fresh.room:
+        grown = <uint64_t *>realloc(fresh.ids, room * sizeof(uint64_t))
         if grown == NULL:
             return False
         fresh.ids = grown
-        fresh.room *= 2
-    fresh.ids[fresh.count] = node_id
-    fresh.count += 1
+        fresh.room = room
+    while place < count and seen.near == NULL:
+        known = seen_add(seen, ids[place])
+        if not known:
+            return False
+        fresh.ids[fresh.count] = ids[place]
+        fresh.count += known == 1
+        place += 1
+    # Whether an id is new is anybody's guess, the processor's too: no branch asks for it.
+    while place < count:
+        word = seen_bits(seen, ids[place] >> CHUNK_BITS)
+        if word == NULL:
+            return False
+        word += (ids[place] & CHUNK_MASK) >> 6
+        bit = ids[place] & 63
+        old = word[0]
+        fresh.ids[fresh.count] = ids[place]
+        fresh.count += ~(old >> bit) & 1
+        word[0] = old | <uint64_t>1 << bit
+        place += 1
     return True
