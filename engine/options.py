@@ -93,6 +93,17 @@ def parse_options(
     )
 
 
+def parse_path(name: str, path: str | os.PathLike[str]) -> str:
+    """Return the path that argument `name` gives; raise InvalidArgumentError where it is none."""
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidArgumentError(f"{name}={path!r:.80}: use a str or a path object")
+    return text
+
+
 def parse_size(size: int | str) -> int:
     """Return a size in bytes from an int of bytes or a text such as "64MiB".
 

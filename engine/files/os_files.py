@@ -21,12 +21,20 @@ from lithograph.files.os_directory import OsDirectory
 from lithograph.files.os_file import OsFile, sync
 from lithograph.files.os_lock import OsLock
 from lithograph.files.os_map import OsFileMap
-from lithograph.files.protocol import File, FileMap, Lock, failed
+from lithograph.files.protocol import File, FileMap, Files, Lock, failed
 from lithograph.formats.file_names import PARTITIONS_DIRECTORY, is_store_file
 
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE: Final = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_CANNOT_LINK: Final = (
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EMLINK,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+)
 
 T = TypeVar("T")
 
@@ -178,6 +186,25 @@ class OsFiles:
             os.unlink(leaf, dir_fd=directory.fd)
         except OSError as error:
             raise failed("remove", self.path_of(name), error) from error
+
+    def link(self, name: str, source: Files) -> bool:
+        if not isinstance(source, OsFiles):
+            return False
+        try:
+            theirs, leaf = source._locate(name)
+            ours, _ = self._locate(name)
+            os.link(leaf, leaf, src_dir_fd=theirs.fd, dst_dir_fd=ours.fd, follow_symlinks=False)
+            found = os.stat(leaf, dir_fd=ours.fd, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if error.errno in _CANNOT_LINK:
+                return False
+            raise source._not_opened("link", name, error) from error
+        if not stat.S_ISREG(found.st_mode):
+            self.unlink(name)
+            raise CorruptionError("not a regular file", path=source.path_of(name))
+        return True
 
     def lock(self, name: str, pid: int | None) -> Lock:
         lock = OsLock(self, name, pid)

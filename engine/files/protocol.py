@@ -152,6 +152,14 @@ class Files(Protocol):
     def unlink(self, name: str) -> None:
         """Remove a file."""
 
+    def link(self, name: str, source: Files) -> bool:
+        """Let a sealed, synced file of another store stand here too, under the same name.
+
+        Returns False where it has to be copied: another medium, or one without hard links. The
+        file is one file from then on, with two entries; this one is not durable before
+        `sync_directory`. Raise FileExistsError if the name is taken.
+        """
+
     def lock(self, name: str, pid: int | None) -> Lock:
         """Return the lock that file `name` stands for, made if it is missing; not yet held.
 

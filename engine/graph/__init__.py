@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from lithograph.errors import InvalidArgumentError
 from lithograph.graph import registry
 from lithograph.graph.graph import Graph
-from lithograph.options import parse_options
+from lithograph.options import parse_options, parse_path
 
 __all__ = ["Graph", "open"]
 
@@ -57,11 +56,5 @@ def open(
     options = parse_options(
         mode, durability, cache_size, partition, history, lock_timeout, exclusive
     )
-    try:
-        name = os.fspath(path)
-    except TypeError:
-        name = None
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise InvalidArgumentError(f"path={path!r:.80}: use a str or a path object")
-    engine = registry.acquire(name, options)
+    engine = registry.acquire(parse_path("path", path), options)
     return Graph(engine, writable=options.writable)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from lithograph.errors import ClosedError, ConflictError, InvalidArgumentError, ReadOnlyError
+from lithograph.files import Files, OsFiles
 from lithograph.formats.moment import encode_moment
 from lithograph.formats.text import check_name
 from lithograph.graph import registry
 from lithograph.graph.engine import Engine
 from lithograph.graph.stats import Stats, collect_stats
 from lithograph.kernel import UNSURE, memory
+from lithograph.maintenance.backup import backup_store
 from lithograph.maintenance.verify import Finding, verify_store
+from lithograph.options import parse_path
 from lithograph.read.records import Node
 from lithograph.transaction.committer import CommitRequest, too_large
 from lithograph.transaction.transaction import UNSET, Transaction, Unset
@@ -323,6 +328,55 @@ class Graph(Reads):
         with engine.told_when_closed():
             return verify_store(engine.files, engine.journal, engine.shelf, deep=deep)
 
+    def backup(
+        self,
+        directory: str | os.PathLike[str],
+        link: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Make `directory` a store of its own that holds everything committed so far.
+
+        Readers and writers go on meanwhile; of this store nothing is changed. What a crash in the
+        middle leaves is refused as a store and can be removed.
+
+        Parameters
+        ----------
+        directory : empty, or a path that does not exist yet in a directory that does; outside of
+            this store.
+        link : where the file system can, the copy shares the sealed files, which never change, with
+            this store by hard links: that takes no time and no room. It guards against what people
+            and programs do, not against a medium that fails: False copies every byte, and reads
+            the copy back.
+        progress : called as `progress(done, total)`, bytes.
+
+        Raises
+        ------
+        StoreExistsError : there is something in `directory`.
+        CorruptionError : a file is missing or damaged, as far as it was looked at.
+        StorageError : the machine failed. In all three cases `directory` is left without files.
+
+        Cost: O(the log), and a small read per file; without links, every byte twice.
+
+        >>> import lithograph, tempfile
+        >>> above = tempfile.mkdtemp()
+        >>> with lithograph.open(above + "/demo.graph") as g:
+        ...     g.put_node("Ada")
+        ...     g.backup(above + "/demo.backup")
+        ...     g.delete_node("Ada")
+        True
+        >>> with lithograph.open(above + "/demo.backup", mode="r") as then:
+        ...     "Ada" in then
+        True
+        """
+        self._check_open()
+        engine = self._engine
+        target = files_for_backup(engine.files, directory)
+        try:
+            with engine.told_when_closed():
+                backup_store(engine.store, target, link=link, progress=progress)
+        finally:
+            target.close()
+
     def stats(self) -> Stats:
         """Return counts and sizes, by part; of the files, those of the generation that is served.
 
@@ -410,6 +464,16 @@ class Graph(Reads):
             except ConflictError:
                 continue
             return result
+
+
+def files_for_backup(source: Files, directory: str | os.PathLike[str]) -> OsFiles:
+    """Return the files of a directory that is made if it is missing, and is not in the store."""
+    path = parse_path("directory", directory)
+    if Path(path).resolve().is_relative_to(Path(source.root).resolve()):
+        raise InvalidArgumentError(
+            f"directory={path!r} is in the store itself; keep the backup beside it, or further away"
+        )
+    return OsFiles.create_root(path)
 
 
 def _nothing(transaction: Transaction) -> None:

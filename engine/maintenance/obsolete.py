@@ -72,12 +72,17 @@ def file_numbers(manifest: Manifest) -> set[int]:
 
 def sealed_files(manifest: Manifest) -> list[str]:
     """Return the paths of the runs, segments and histories that a manifest names."""
-    names = [run_name(run.number) for run in manifest.runs]
+    return list(sealed_sizes(manifest))
+
+
+def sealed_sizes(manifest: Manifest) -> dict[str, int]:
+    """Return the bytes of each run, segment and history that a manifest names, by path."""
+    sizes = {run_name(run.number): run.size for run in manifest.runs}
     for segment in manifest.segments:
-        names.append(segment_name(segment.partition, segment.number))
+        sizes[segment_name(segment.partition, segment.number)] = segment.ref.size
         if segment.history is not None:
-            names.append(history_name(segment.partition, segment.number))
-    return names
+            sizes[history_name(segment.partition, segment.number)] = segment.history.size
+    return sizes
 
 
 def remove_empty_partition(files: Files, partition: str) -> None:

@@ -27,6 +27,7 @@ _ACTIONS: Final = {
     "sync_directory": "sync",
     "mkdir": "create",
     "rmdir": "remove",
+    "link": "link",
     "unlink": "remove",
     "lock": "lock",
     "list": "list",
@@ -171,6 +172,10 @@ class FaultyFiles:
     def unlink(self, name: str) -> None:
         self._check("unlink", name)
         self.files.unlink(name)
+
+    def link(self, name: str, source: Files) -> bool:
+        self._check("link", name)
+        return self.files.link(name, source.files if isinstance(source, FaultyFiles) else source)
 
     def lock(self, name: str, pid: int | None) -> Lock:
         return FaultyLock(self.files.lock(name, pid), name, self.path_of(name), self.plan)

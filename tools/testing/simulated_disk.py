@@ -9,7 +9,8 @@ and each directory, the durable state and any part of the operations. The rules:
 2. Un-synced writes of a file land in any subset, and in part at 512-byte sectors. Where two
    overlap, the later one wins if it lands. Size and data land independently: growth without its
    data reads as zeros.
-3. Un-synced entries (a link, an unlink, a directory made or removed) land in any subset.
+3. Un-synced entries (a file made, a hard link, an unlink, a directory made or removed) land in any
+   subset; the two entries of a hard link independently of each other.
 4. Pins (SPEC.md, section 10.1), which are never synced, are lost: they would pin nothing.
 5. After a failed sync of a file (Rebello et al., USENIX ATC 2020) what was un-synced stays readable
    and counts as clean: no later sync makes it durable, and whether it landed is open.
@@ -18,7 +19,8 @@ Assumed: a sector of 512 bytes is written whole or not at all and spares its nei
 overwrite). Harsher than a machine: two writes to one sector land independently, and nothing that a
 failed sync dropped returns with a later write to its page. Kinder: a directory sync that fails can
 be tried again. Left out: bad sectors, garbage instead of zeros in blocks without data (ext4
-`data=writeback`, preallocation), renames and hard links (the protocol has none).
+`data=writeback`, preallocation), and renames (the protocol has none). After a power cut the two
+entries of a hard link are two files: linked ones are sealed, nobody writes to them.
 """
 
 from __future__ import annotations
@@ -54,8 +56,8 @@ class SimulatedDisk:
     ----------
     root : the path the store claims to have, for messages.
     log : (kind, name) of every operation so far, failed ones too; two runs of one seed leave equal
-        logs. The kinds are create, write, truncate, sync, unlink, mkdir, rmdir,
-        sync_directory, lock.
+        logs. The kinds are create, write, truncate, sync, link, unlink, mkdir, rmdir,
+        sync_directory, lock. A name in another store than the main one begins with it: "copy:wal".
     on_operation : called with (kind, name) before each of them; what it raises, and a kill of the
         process, keep the operation from happening.
     ignores_sync : called with (kind, name) for each sync and sync_directory; where it returns True,
@@ -82,8 +84,12 @@ class SimulatedDisk:
         """How many operations happened; inside `on_operation`, the index of the coming one."""
         return len(self.log)
 
-    def process(self, pid: int | None = None, *, create: bool = False) -> SimulatedFiles:
+    def process(
+        self, pid: int | None = None, *, create: bool = False, store: str = STORE
+    ) -> SimulatedFiles:
         """Return the files as a new process sees them; `create` makes the store's directory.
+
+        store : the entry of another store beside the main one.
 
         Raises
         ------
@@ -91,7 +97,8 @@ class SimulatedDisk:
         """
         from lithograph.tools.testing.simulated_files import SimulatedFiles
 
-        return SimulatedFiles(self, next(self._pids) if pid is None else pid, create=create)
+        pid = next(self._pids) if pid is None else pid
+        return SimulatedFiles(self, pid, create=create, store=store)
 
     def image(self) -> Image:
         """Return what is visible now, from the store's parent on; equal images are equal disks."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import Final
 
 from lithograph.errors import CorruptionError, StoreNotFoundError
-from lithograph.files.protocol import File, FileMap, Lock, cut_short, failed
+from lithograph.files.protocol import File, FileMap, Files, Lock, cut_short, failed
 from lithograph.formats.file_names import PARTITIONS_DIRECTORY, is_store_file
 from lithograph.tools.testing.inodes import (
     DirectoryInode,
@@ -24,8 +23,6 @@ from lithograph.tools.testing.inodes import (
 from lithograph.tools.testing.simulated_disk import STORE, SimulatedDisk
 from lithograph.tools.testing.simulated_lock import SimulatedLock
 
-_ROOT_INODE_NUMBER: Final = 2
-
 
 class ProcessKilled(BaseException):
     """The simulated process is dead: nothing it calls takes effect."""
@@ -34,10 +31,11 @@ class ProcessKilled(BaseException):
 class SimulatedFiles:
     """The directory of a store, for one simulated process. Made by `SimulatedDisk.process`."""
 
-    def __init__(self, disk: SimulatedDisk, pid: int, *, create: bool) -> None:
+    def __init__(self, disk: SimulatedDisk, pid: int, *, create: bool, store: str = STORE) -> None:
         self.disk = disk
         self.pid = pid
-        self.root = disk.root
+        self.store = store
+        self.root = disk.root if store == STORE else f"{disk.root.rpartition('/')[0]}/{store}"
         self.is_killed = False
         # Never called: this machine has descriptors and maps without end.
         self.on_exhausted: Callable[[], bool] | None = None
@@ -45,10 +43,10 @@ class SimulatedFiles:
         self._open: set[SimulatedFile | SimulatedLock] = set()
         if create:
             self.begin("mkdir", "")
-            if STORE not in disk.parent.visible:
-                disk.parent.change(STORE, DirectoryInode())
+            if store not in disk.parent.visible:
+                disk.parent.change(store, DirectoryInode())
         try:
-            self._root = _child_directory(disk.parent, STORE)
+            self._root = _child_directory(disk.parent, store)
         except FileNotFoundError as error:
             raise StoreNotFoundError(
                 f'there is no store at {self.root}; open it with mode="c" to create one'
@@ -66,7 +64,7 @@ class SimulatedFiles:
 
     def identity(self) -> tuple[int, int]:
         self.check_usable()
-        return self.disk.device, _ROOT_INODE_NUMBER
+        return self.disk.device, int.from_bytes(self.store.encode())
 
     def path_of(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
@@ -160,6 +158,20 @@ class SimulatedFiles:
         directory, leaf = self._locate(name)
         directory.change(leaf, None)
 
+    def link(self, name: str, source: Files) -> bool:
+        if not isinstance(source, SimulatedFiles) or source.disk is not self.disk:
+            return False
+        self.begin("link", name)
+        inode = source._existing_file("link", name, writable=False)
+        try:
+            directory, leaf = self._locate(name)
+        except OSError as error:
+            raise failed("link", self.path_of(name), error) from error
+        if leaf in directory.visible:
+            raise os_error(errno.EEXIST)
+        directory.change(leaf, inode)
+        return True
+
     def lock(self, name: str, pid: int | None) -> Lock:
         self.check_usable()
         lock = SimulatedLock(self, self.disk.holds, name, pid)
@@ -183,6 +195,7 @@ class SimulatedFiles:
     def begin(self, kind: str, name: str) -> None:
         """Announce an operation that may change the disk, and note it."""
         self.check_usable()
+        name = self._label(name)
         if self.disk.on_operation is not None:
             self.disk.on_operation(kind, name)
             self.check_usable()
@@ -219,7 +232,13 @@ class SimulatedFiles:
             inode.sync()
 
     def _is_sync_ignored(self, kind: str, name: str) -> bool:
-        return self.disk.ignores_sync is not None and self.disk.ignores_sync(kind, name)
+        if self.disk.ignores_sync is None:
+            return False
+        return self.disk.ignores_sync(kind, self._label(name))
+
+    def _label(self, name: str) -> str:
+        """Return a name for the log of the disk, where only files of the main store stand bare."""
+        return name if self.store == STORE else f"{self.store}:{name}"
 
     def _opened(self, file: SimulatedFile) -> File:
         self._open.add(file)
