@@ -396,6 +396,87 @@ def test_a_directory_removed_and_made_again_may_be_either_or_none() -> None:
     assert found == {(b"old", None), (None, None), (None, b"new")}
 
 
+# --- Hard links
+
+
+def two_stores(where: str, above: Path) -> tuple[Files, Files]:
+    """Return the files of a store with one segment, and of an empty one beside it."""
+    first: Files
+    second: Files
+    if where == "machine":
+        first, second = (OsFiles.create_root(str(above / name)) for name in ("store", "copy"))
+    else:
+        disk = SimulatedDisk(str(above / "store"))
+        first = disk.process(create=True)
+        second = disk.process(create=True, store="copy")
+    for files in (first, second):
+        files.make_directory("partitions")
+        files.make_directory(PARTITION)
+    add_file(first, SEGMENT, b"data").close()
+    return first, second
+
+
+@pytest.mark.parametrize("where", ["machine", "simulated"])
+def test_a_linked_file_is_the_same_under_both_names(where: str, tmp_path: Path) -> None:
+    store, copy = two_stores(where, tmp_path)
+
+    assert store.identity() != copy.identity()
+    assert copy.link(SEGMENT, store)
+    assert copy.map(SEGMENT).read(0, 4) == b"data"
+    with pytest.raises(FileExistsError):
+        copy.link(SEGMENT, store)
+    with pytest.raises(CorruptionError, match="the file is missing"):
+        copy.link(segment_name("2026-11", 9), store)
+    store.open(SEGMENT, writable=True).write_at(0, b"D")
+    assert copy.open(SEGMENT).read_at(0, 9) == b"Data"
+
+    store.unlink(SEGMENT)
+
+    assert copy.open(SEGMENT).read_at(0, 9) == b"Data"
+    assert store.entries(PARTITION) == []
+    for files in (store, copy):
+        files.close()
+
+
+def test_what_is_no_regular_file_is_not_linked(tmp_path: Path) -> None:
+    store, copy = two_stores("machine", tmp_path)
+    (tmp_path / "store" / SEGMENT).rename(tmp_path / "elsewhere")
+    (tmp_path / "store" / SEGMENT).symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(CorruptionError, match="not a regular file"):
+        copy.link(SEGMENT, store)
+
+    assert copy.entries(PARTITION) == []
+    assert not copy.link(SEGMENT, new_store()[1])
+    for files in (store, copy):
+        files.close()
+
+
+def test_an_unsynced_link_may_land_or_not_and_keeps_what_was_synced(tmp_path: Path) -> None:
+    store, copy = two_stores("simulated", tmp_path)
+    assert isinstance(store, SimulatedFiles)
+    for files in (store, copy):
+        for directory in ("partitions", "", ".."):
+            files.sync_directory(directory)
+    store.sync_directory(PARTITION)
+    store.open(SEGMENT).sync_data()
+    assert copy.link(SEGMENT, store)
+    store.unlink(SEGMENT)
+
+    def found() -> set[tuple[bytes | None, ...]]:
+        return {
+            tuple(
+                files.open(SEGMENT).read_at(0, 9) if files.exists(SEGMENT) else None
+                for files in (state.process(), state.process(store="copy"))
+            )
+            for state in crash(store.disk)
+        }
+
+    assert found() == {(a, b) for a in (None, b"data") for b in (None, b"data")}
+    copy.sync_directory(PARTITION)
+    assert found() == {(None, b"data"), (b"data", b"data")}
+
+
 # --- The iterator of crash states
 
 
@@ -918,6 +999,7 @@ def test_every_kind_of_call_can_fail_over_any_files(kind: str, where: str, tmp_p
     for directory in ("wal", "locks", "partitions", PARTITION):
         inner.make_directory(directory)
     files: Files = FaultyFiles(inner, FaultPlan(Fault({kind}, errno.EIO, is_sticky=True)))
+    other = OsFiles(str(tmp_path)) if where == "simulated" else new_store()[1]
     calls: list[tuple[str, Callable[[], object]]] = [
         ("create", lambda: files.create(CURRENT)),
         ("mkdir", lambda: files.make_directory("names")),
@@ -929,6 +1011,7 @@ def test_every_kind_of_call_can_fail_over_any_files(kind: str, where: str, tmp_p
         ("open", lambda: files.open(SHARED_MAP)),
         ("map", lambda: files.map(SHARED_MAP)),
         ("rmdir", lambda: files.remove_directory(PARTITION)),
+        ("link", lambda: files.link(SHARED_MAP, other)),
         ("unlink", lambda: files.unlink(SHARED_MAP)),
     ]
     inner.create(SHARED_MAP).close()
