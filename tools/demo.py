@@ -24,12 +24,12 @@ from rich.text import Text
 import lithograph
 from lithograph.errors import LithographError
 from lithograph.formats.wal_header import WAL_START
-from lithograph.tools.commands.import_ import count_files
 from lithograph.tools.commands.info import size_rows
 from lithograph.tools.demo_crash import judge, kill_a_writer, tell_parent, was_killed
 from lithograph.tools.demo_store import open_fresh
 from lithograph.tools.exit_code import INTERRUPTED, exit_code
 from lithograph.tools.importers.load import load_source
+from lithograph.tools.importers.python_import import count_files
 from lithograph.tools.importers.python_source import read_python, standard_library
 from lithograph.tools.output import escape_controls, escape_name, human_size
 from lithograph.tools.progress import progress

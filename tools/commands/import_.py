@@ -3,142 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from importlib import import_module
 
-import msgspec
-
-import lithograph
-from lithograph.errors import StorageError
-from lithograph.tools.commands.common import Verbs, add_options, store_path
-from lithograph.tools.exit_code import OK
-from lithograph.tools.importers.load import load_source
-from lithograph.tools.importers.python_source import SourceGraph, read_python
-from lithograph.tools.output import Output
-from lithograph.tools.progress import progress
-
-_DETAILS = """\
-Modules, classes, functions and methods become nodes (name: dotted path), what
-contains, imports, inherits and calls becomes edges. Nothing is executed. The
-store is created if there is none; importing again writes only what changed.
-Rows in a pipe: figure, value; then "skipped", file and reason for each file set
-aside.
-
-examples:
-  segtool import python src tests/helpers.py --store my.graph"""
-
-
-class SkippedFile(msgspec.Struct, forbid_unknown_fields=True):
-    """A file set aside, and why."""
-
-    file: str
-    reason: str
-
-
-class ImportAnswer(msgspec.Struct, forbid_unknown_fields=True):
-    """What was read and written.
-
-    files, nodes, edges : of the source, and how many of each type.
-    written : items that the store did not hold as they are.
-    commits : transactions that wrote them.
-    read_seconds, write_seconds : time taken.
-    skipped : files set aside.
-    """
-
-    files: int
-    nodes: int
-    edges: int
-    nodes_by_type: dict[str, int]
-    edges_by_type: dict[str, int]
-    written: int
-    commits: int
-    read_seconds: float
-    write_seconds: float
-    skipped: list[SkippedFile]
-
+from lithograph.tools.commands.common import Verbs
+from lithograph.tools.importers.import_answer import ImportAnswer
+from lithograph.tools.importers.kinds import KINDS
 
 SHAPE = ImportAnswer
+
+_DETAILS = """\
+"segtool import KIND --help" says what becomes of each thing that a kind holds.
+
+examples:
+  segtool import jsonl memory.jsonl --store my.graph
+  segtool import csv --nodes people.csv --edges knows.csv --store my.graph"""
 
 
 def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
     summary = "read data of another kind into a store"
     parser = verbs.add_parser(
-        "import", help=summary, description=summary.capitalize() + ".", allow_abbrev=False
-    )
-    kinds = parser.add_subparsers(metavar="KIND", required=True, title="kinds")
-    python = kinds.add_parser(
-        "python",
-        help="Python source files",
-        description="Read the code graph of Python sources into a store.",
+        "import",
+        help=summary,
+        description=summary.capitalize() + ".",
         epilog=_DETAILS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    python.add_argument(
-        "paths", metavar="PATH", nargs="+", type=Path, help="a file, package or directory of them"
-    )
-    add_options(python, run)
-
-
-def run(arguments: argparse.Namespace, output: Output) -> int:
-    store = store_path(arguments)
-    started = time.perf_counter()
-    with progress("reading the sources"):
-        source = _read(arguments.paths)
-    read_seconds = time.perf_counter() - started
-    with lithograph.open(store) as graph, progress("writing") as report:
-        loaded = load_source(graph, source, report)
-    figures: dict[str, Any] = {
-        "files": count_files(source),
-        "nodes": loaded.node_count,
-        "edges": loaded.edge_count,
-        "nodes_by_type": Counter(node.kind for node in source.nodes),
-        "edges_by_type": Counter(edge.type for edge in source.edges),
-        "written": loaded.written_count,
-        "commits": loaded.commit_count,
-        "read_seconds": round(read_seconds, 3),
-        "write_seconds": round(loaded.seconds, 3),
-    }
-    if output.as_json:
-        skipped = [SkippedFile(file, reason) for file, reason in source.skipped]
-        output.answer(ImportAnswer(**figures, skipped=skipped))
-    else:
-        output.table(("figure", "value"), _rows(figures))
-        if source.skipped:
-            output.table(("", "file", "reason"), (("skipped", *each) for each in source.skipped))
-    return OK
-
-
-def count_files(source: SourceGraph) -> int:
-    """Return how many files were read: each is one module."""
-    return sum("file" in node.properties for node in source.nodes if node.kind == "module")
-
-
-def _read(paths: list[Path]) -> SourceGraph:
-    """Return the graph of the sources; StorageError before anything is made where there are none.
-
-    That one of the paths does not exist is an error of the command, not a file to be set aside.
-    """
-    for path in paths:
-        try:
-            path.stat()
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise StorageError(f"cannot read {path}: {reason}") from error
-    source = read_python(paths)
-    if not source.nodes:
-        reasons = "; ".join(f"{file}: {reason}" for file, reason in source.skipped[:3])
-        raise StorageError(f"nothing to import: no Python module was read. {reasons}".rstrip())
-    return source
-
-
-def _rows(figures: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for figure, value in figures.items():
-        if isinstance(value, Counter):
-            for kind, count in sorted(value.items()):
-                yield f"{figure.removesuffix('_by_type')}:{kind}", count
-        else:
-            yield figure, value
+    kinds = parser.add_subparsers(metavar="KIND", required=True, title="kinds")
+    for kind in KINDS:
+        import_module(f"lithograph.tools.importers.{kind}_import").declare(kinds)
