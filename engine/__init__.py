@@ -30,6 +30,7 @@ from lithograph.errors import (
 if TYPE_CHECKING:
     from lithograph.graph import Graph, open
     from lithograph.graph.stats import Stats
+    from lithograph.maintenance.backup import BackupResult
     from lithograph.maintenance.verify import Finding
     from lithograph.read.records import Edge, Node
     from lithograph.transaction.transaction import Transaction
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from lithograph.view.snapshot import Snapshot
 
 __all__ = [
+    "BackupResult",
     "ChecksumError",
     "ClosedError",
     "ConflictError",
@@ -67,6 +69,7 @@ __all__ = [
 __version__ = "0.0.1"
 
 _HOMES: Final = {
+    "BackupResult": "lithograph.maintenance.backup",
     "Edge": "lithograph.read.records",
     "EdgeChange": "lithograph.view.changes",
     "Finding": "lithograph.maintenance.verify",

@@ -61,5 +61,13 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         ),
         Case(("import", "python", "{files}/none.py"), 5, 5, 5, 5, 5, 5, writes=True),
     ),
+    "verify": (Case(("verify",)), Case(("verify", "--checksums")), Case(("verify", "--deep"))),
+    "checkpoint": (Case(("checkpoint",), writes=True),),
+    "backup": (Case(("backup", "{out}")), Case(("backup", "--copy", "{out}"))),
+    "restore": (
+        Case(("restore", "{store}", "{out}")),
+        Case(("restore", "--copy", "--quick", "{store}", "{out}")),
+        Case(("restore", "{store}", "{store}"), 2, 2, 2),
+    ),
     "rebuild-index": (Case(("rebuild-index",), writes=True),),
 }

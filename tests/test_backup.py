@@ -19,6 +19,7 @@ import pytest
 
 import lithograph
 from lithograph import (
+    BackupResult,
     CorruptionError,
     Graph,
     InvalidArgumentError,
@@ -85,18 +86,21 @@ def expect_equal(path: Path, graph: Graph) -> None:
 @pytest.mark.parametrize("link", [True, False])
 def test_a_backup_holds_what_the_store_holds(store: Graph, link: bool, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
-    store.backup(tmp_path / "copy", link=link, progress=lambda *step: steps.append(step))
+    result = store.backup(tmp_path / "copy", link=link, progress=lambda *step: steps.append(step))
 
+    found = files_in(tmp_path / "copy")
+    sealed = [name for name in found if name.endswith((".seg", ".his", ".run"))]
+    shared = sum(found[name].stat().st_size for name in sealed) if link else 0
+    total = sum(file.stat().st_size for file in found.values())
+    assert result == BackupResult(store.sequence, len(found), total, shared)
     expect_equal(tmp_path / "copy", store)
     with lithograph.open(tmp_path / "copy", mode="w") as copy:
         assert leftovers(OsFiles(str(tmp_path / "copy"))) == []
         assert copy.stats().wal_file_count <= 2
-    found = files_in(tmp_path / "copy")
-    sealed = [name for name in found if name.endswith((".seg", ".his", ".run"))]
     assert len(sealed) == 5
     for name in sealed:
         assert found[name].samefile(tmp_path / "store" / name) is link
-    for name in set(found) - set(sealed):
+    for name in set(files_in(tmp_path / "copy")) - set(sealed):
         assert found[name].stat().st_nlink == 1
     assert steps == sorted(steps)
     assert steps[-1][0] == steps[-1][1] > sum(found[name].stat().st_size for name in sealed)
@@ -156,7 +160,7 @@ def test_nothing_is_written_where_something_is(store: Graph, tmp_path: Path) -> 
         store.backup(tmp_path / "notes")
     with pytest.raises(StoreExistsError, match="needs an empty directory"):
         store.backup(tmp_path / "copy")
-    with pytest.raises(InvalidArgumentError, match="is in the store itself"):
+    with pytest.raises(InvalidArgumentError, match="is in the store that is copied"):
         store.backup(tmp_path / "store" / "backup")
     with pytest.raises(StorageError, match="No such file or directory"):
         store.backup(tmp_path / "missing" / "copy")

@@ -32,8 +32,12 @@ VERBS: Final = {
     "neighbors": "show the edges at a node",
     "dump": "show files of a store, field by field",
     "import": "read data of another kind into a store",
+    "verify": "check the files of a store",
+    "checkpoint": "put what is only in the log into files",
     "compact": "merge everything into one segment and one run",
     "rebuild-index": "make the name index again",
+    "backup": "copy a store as it is now, while others write",
+    "restore": "make a new store from a backup",
 }
 """Every verb and what it does; its module in `lithograph.tools.commands` has the same name."""
 

@@ -19,7 +19,7 @@ from lithograph.graph import registry
 from lithograph.graph.engine import Engine
 from lithograph.graph.stats import Stats, collect_stats
 from lithograph.kernel import UNSURE, memory
-from lithograph.maintenance.backup import backup_store
+from lithograph.maintenance.backup import BackupResult, backup_store
 from lithograph.maintenance.verify import Finding, verify_store
 from lithograph.options import parse_path
 from lithograph.read.records import Node
@@ -310,7 +310,12 @@ class Graph(Reads):
         with self._engine.told_when_closed():
             self._engine.caretaker.compact(progress, drop_before)
 
-    def verify(self, deep: bool = False) -> list[Finding]:
+    def verify(
+        self,
+        deep: bool = False,
+        checksums: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Finding]:
         """Return everything in the store's files that contradicts SPEC.md; empty when it is sound.
 
         Readers and writers go on meanwhile.
@@ -319,21 +324,30 @@ class Graph(Reads):
         ----------
         deep : read every byte, and compare what the files say with each other; without it, only
             what the manifest names is opened, and the log replayed.
+        checksums : read every byte and look at its checksum; `deep` does that too.
+        progress : called as `progress(done, total)`, bytes to be gone over.
 
-        Cost: O(the log), and one small read per file; deep: the store is read several times, in
-        bounded memory, with a descriptor for every file.
+        Cost: O(the log), and one small read per file; checksums: each byte once; deep: the store is
+        read several times, in bounded memory, with a descriptor for every file.
         """
         self._check_open()
         engine = self._engine
         with engine.told_when_closed():
-            return verify_store(engine.files, engine.journal, engine.shelf, deep=deep)
+            return verify_store(
+                engine.files,
+                engine.journal,
+                engine.shelf,
+                deep=deep,
+                checksums=checksums,
+                progress=progress,
+            )
 
     def backup(
         self,
         directory: str | os.PathLike[str],
         link: bool = True,
         progress: Callable[[int, int], None] | None = None,
-    ) -> None:
+    ) -> BackupResult:
         """Make `directory` a store of its own that holds everything committed so far.
 
         Readers and writers go on meanwhile; of this store nothing is changed. What a crash in the
@@ -361,8 +375,9 @@ class Graph(Reads):
         >>> above = tempfile.mkdtemp()
         >>> with lithograph.open(above + "/demo.graph") as g:
         ...     g.put_node("Ada")
-        ...     g.backup(above + "/demo.backup")
+        ...     g.backup(above + "/demo.backup").sequence
         ...     g.delete_node("Ada")
+        1
         True
         >>> with lithograph.open(above + "/demo.backup", mode="r") as then:
         ...     "Ada" in then
@@ -373,7 +388,7 @@ class Graph(Reads):
         target = files_for_backup(engine.files, directory)
         try:
             with engine.told_when_closed():
-                backup_store(engine.store, target, link=link, progress=progress)
+                return backup_store(engine.store, target, link=link, progress=progress)
         finally:
             target.close()
 
@@ -471,7 +486,7 @@ def files_for_backup(source: Files, directory: str | os.PathLike[str]) -> OsFile
     path = parse_path("directory", directory)
     if Path(path).resolve().is_relative_to(Path(source.root).resolve()):
         raise InvalidArgumentError(
-            f"directory={path!r} is in the store itself; keep the backup beside it, or further away"
+            f"directory={path!r} is in the store that is copied: use one outside of it"
         )
     return OsFiles.create_root(path)
 

@@ -21,7 +21,7 @@ from lithograph.catalog.current_file import create_current
 from lithograph.catalog.manifest_file import write_manifest
 from lithograph.errors import CorruptionError, LithographError, StorageError, StoreExistsError
 from lithograph.files import Files
-from lithograph.formats.current import CurrentSlot
+from lithograph.formats.current import CURRENT_SIZE, CurrentSlot
 from lithograph.formats.file_names import (
     CURRENT,
     DIRECTORIES,
@@ -48,9 +48,23 @@ _ATTEMPTS: Final = 8
 _PIECE_SIZE: Final = 2**20
 
 
+@dataclass(frozen=True, slots=True)
+class BackupResult:
+    """What a backup holds.
+
+    sequence : of its newest commit.   file_count : its files, without locks.
+    size_bytes : of these files.   shared_bytes : of these, what it shares with the store.
+    """
+
+    sequence: int
+    file_count: int
+    size_bytes: int
+    shared_bytes: int
+
+
 def backup_store(
     store: OpenStore, target: Files, *, link: bool = True, progress: Progress | None = None
-) -> None:
+) -> BackupResult:
     """Make `target`, an empty directory, a store that holds what is published now.
 
     link : share the sealed files where the medium can; without it each is copied and read back.
@@ -66,7 +80,7 @@ def backup_store(
     _check_empty(target)
     copying = _Copying(store, target, link, progress)
     try:
-        copying.run()
+        return copying.run()
     except BaseException:
         copying.take_back()
         raise
@@ -100,9 +114,10 @@ class _Copying:
         self._link = link
         self._progress = progress
         self._made: list[str] = []
+        self._shared_bytes = 0
         self._partitions: list[str] = []
 
-    def run(self) -> None:
+    def run(self) -> BackupResult:
         """Do the whole of it. Order: log, sealed files, manifest, CURRENT."""
         target, uuid = self._target, self._journal.store_uuid
         for directory in DIRECTORIES:
@@ -131,6 +146,9 @@ class _Copying:
             )
         target.sync_directory("")
         target.sync_directory("..")
+        own = len(manifest.encode(uuid, number)) + CURRENT_SIZE + end.offset
+        size = own + sum(sealed_sizes(manifest).values())
+        return BackupResult(end.sequence, len(self._made), size, self._shared_bytes)
 
     def take_back(self) -> None:
         """Remove the files that were made, CURRENT first, as far as the machine lets us."""
@@ -207,7 +225,7 @@ class _Copying:
 
     def _check_sealed(self, manifest: Manifest) -> None:
         """Raise the first thing that is wrong: a file is missing, or not what was published."""
-        check = FilesCheck(self._source, self._journal.store_uuid, manifest, deep=False)
+        check = FilesCheck(self._source, self._journal.store_uuid, manifest)
         for error in check.run():
             raise error
 
@@ -235,15 +253,15 @@ class _Copying:
             target.make_directory(directory)
         sizes = sealed_sizes(manifest)
         total = done + sum(sizes.values())
-        copied = False
         for name, size in sizes.items():
             self._report(done, total)
             with self._making(name):
-                if not (self._link and target.link(name, self._source)):
-                    copied = True
+                if self._link and target.link(name, self._source):
+                    self._shared_bytes += size
+                else:
                     self._copy(name, done, total)
             done += size
-        if copied:
+        if self._shared_bytes < sum(sizes.values()):
             # Read back: what was read of the store may have been damaged, too.
             for error in check_blocks(target, self._journal.store_uuid, manifest):
                 raise error

@@ -17,6 +17,8 @@ from lithograph.files import Files
 from lithograph.formats.current import CurrentSlot
 from lithograph.formats.manifest import Manifest
 from lithograph.maintenance.finding import Finding as Finding
+from lithograph.maintenance.meter import Meter, Progress
+from lithograph.maintenance.obsolete import sealed_sizes
 from lithograph.maintenance.recovery import valid_slot
 from lithograph.maintenance.verify_deep import verify_graph
 from lithograph.maintenance.verify_files import FilesCheck, note_unnamed
@@ -45,15 +47,24 @@ class _Begun:
 
 
 def verify_store(
-    files: Files, journal: Journal, shelf: Shelf, *, deep: bool = False
+    files: Files,
+    journal: Journal,
+    shelf: Shelf,
+    *,
+    deep: bool = False,
+    checksums: bool = False,
+    progress: Progress | None = None,
 ) -> list[Finding]:
     """Return what contradicts SPEC.md in the files that are published; [] when all is sound.
 
     Neither blocks nor waits for writers: it checks what was published when it began. Sealed files
     that nothing names are only noted in the log.
 
-    Cost: the logs, a second memtable while it runs, and a small read per file; deep: the store is
-    read several times, in bounded memory, with a descriptor for every file.
+    checksums : every byte of every file is read and checked; deep: the same, and compared.
+
+    Cost: the logs, a second memtable while it runs, and a small read per file; checksums: each byte
+    once; deep: the store is read several times, in bounded memory, with a descriptor for every
+    file.
     """
     findings: list[Finding] = []
     try:
@@ -65,7 +76,15 @@ def verify_store(
         return [*findings, Finding.of(error)]
     memtable = memtable_above(manifest)
     log_findings, log_path = _check_log(files, begun, manifest, memtable)
-    check = FilesCheck(files, begun.current.store_uuid, manifest, deep=deep)
+    meter = Meter(progress, sum(sealed_sizes(manifest).values()) * (1 + deep))
+    check = FilesCheck(
+        files,
+        begun.current.store_uuid,
+        manifest,
+        deep=deep,
+        checksums=checksums,
+        meter=meter,
+    )
     findings += log_findings
     findings += map(Finding.of, check.run())
     note_unnamed(files, begun.current.store_uuid)
@@ -78,7 +97,9 @@ def verify_store(
             None if log_findings else (memtable, log_path),
             place=files.root,
             runs_are_sound=check.runs_are_sound,
+            meter=meter,
         )
+    meter.finish()
     return findings
 
 

@@ -9,6 +9,7 @@ from lithograph.errors import CorruptionError
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.manifest_entries import SegmentEntry
 from lithograph.maintenance.finding import Finding
+from lithograph.maintenance.meter import Meter
 from lithograph.maintenance.node_lives import Part, Report
 from lithograph.maintenance.verify_graph import GraphCheck, Index, NameStream
 from lithograph.segments.run_reader import RunReader
@@ -26,11 +27,13 @@ def verify_graph(
     *,
     place: str,
     runs_are_sound: bool,
+    meter: Meter,
 ) -> list[Finding]:
     """Return what contradicts SPEC.md between the files, and between them and what is logged.
 
     logged : the commits behind the manifest's, and the path of the log; None leaves them out.
     place : path for what is wrong in no single file.   runs_are_sound : else names are left out.
+    meter : is told the bytes of the files that were gone over.
     """
     findings: list[Finding] = []
 

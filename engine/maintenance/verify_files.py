@@ -18,6 +18,7 @@ from lithograph.formats.file_names import history_name, run_name, segment_name
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.formats.sealed import SealedRef
+from lithograph.maintenance.meter import Meter
 from lithograph.maintenance.obsolete import sealed_files
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.history_reader import HistoryReader
@@ -35,23 +36,35 @@ Findings = Iterator[LithographError]
 class FilesCheck:
     """Opens every sealed file of a generation anew, one at a time.
 
-    deep : every byte of each is checked too.
+    checksums : every byte of each is read, and its checksum looked at.
+    deep : the same, and everything in it is decoded.   meter : is told the bytes of each file.
 
     Attributes
     ----------
     segments_are_sound, runs_are_sound : whether nothing was found in them.
     """
 
-    def __init__(self, files: Files, store_uuid: bytes, manifest: Manifest, *, deep: bool) -> None:
+    def __init__(
+        self,
+        files: Files,
+        store_uuid: bytes,
+        manifest: Manifest,
+        *,
+        deep: bool = False,
+        checksums: bool = False,
+        meter: Meter | None = None,
+    ) -> None:
         self.segments_are_sound = True
         self.runs_are_sound = True
         self._files = files
         self._store_uuid = store_uuid
         self._manifest = manifest
         self._deep = deep
+        self._checksums = checksums and not deep
+        self._meter = meter or Meter(None, 0)
 
     def run(self) -> Findings:
-        """Yield everything that is wrong. Cost: a few blocks per file; deep: all of them."""
+        """Yield everything that is wrong. Cost: a few blocks per file; else all of them."""
         for segment in self._manifest.segments:
             for error in _caught(self._check_segment(segment)):
                 self.segments_are_sound = False
@@ -71,9 +84,12 @@ class FilesCheck:
             checks = [_compare_segment(reader, entry)]
             if self._deep:
                 checks.append(check_segment(reader))
+            elif self._checksums:
+                checks.append(reader.file.check_blocks())
             for error in chain.from_iterable(checks):
                 is_sound = False
                 yield error
+            self._meter.advance(entry.ref.size)
             if entry.history is not None:
                 yield from _caught(self._check_history(entry, entry.history, reader, is_sound))
         finally:
@@ -91,9 +107,10 @@ class FilesCheck:
                 yield _differs(reader, "versions", count, entry.version_count)
             if self._deep and segment_is_sound:
                 yield from check_history(reader, segment)
-            elif self._deep:
+            elif self._deep or self._checksums:
                 # Beside a damaged segment, what its versions say is not known.
                 yield from reader.file.check_blocks()
+            self._meter.advance(ref.size)
         finally:
             reader.close()
 
@@ -109,6 +126,9 @@ class FilesCheck:
                     yield _differs(reader, what, found, expected)
             if self._deep:
                 yield from reader.check()
+            elif self._checksums:
+                yield from reader.file.check_blocks()
+            self._meter.advance(entry.size)
         finally:
             reader.close()
 
