@@ -62,6 +62,7 @@ if kernel.quick is None:
 from lithograph.kernel._reads import (
     UNSURE,
     NodeRecord,
+    QuickHotNames,
     QuickRun,
     QuickStore,
     QuickView,
@@ -158,7 +159,7 @@ def test_where_a_block_was_not_checked_the_careful_way_must_look_first() -> None
 
 def _all_found(quicks: list[QuickRun], names: list[str]) -> list[int]:
     """Return the ids of names as a view over runs finds them all at once; -2 where it is unsure."""
-    store = QuickStore(len(quicks), [])
+    store = QuickStore(range(len(quicks)), [])
     for place, quick in enumerate(quicks):
         store.put_run(place, quick)
     view = QuickView(store, (), 2**62)
@@ -200,12 +201,66 @@ def test_any_names_looked_up_together_are_found_as_alone(ids: dict[bytes, int]) 
         assert found in (ids.get(name.encode(), -1), -2)
 
 
+@given(
+    st.lists(
+        st.dictionaries(
+            st.text("ab", min_size=1, max_size=2) | st.text("ab", min_size=47, max_size=50),
+            st.sampled_from([ABSENT, 0, 5, 2**47]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from([0, 64, 200, 2**14]),
+)
+def test_names_that_are_kept_are_those_of_the_runs(
+    changes: list[dict[str, int]], size_bytes: int
+) -> None:
+    """One run more in each round, and the same few places for what was found."""
+    hot = QuickHotNames(size_bytes)
+    quicks: list[QuickRun] = []
+    wanted: dict[str, int] = {}
+    for change in changes:
+        wanted |= change
+        raw = {name.encode(): [(runs.FIRST, node_id)] for name, node_id in change.items()}
+        quicks.insert(0, _touched(runs.run_of(raw)))
+        store = QuickStore(range(len(quicks), 0, -1), [], hot)
+        for place, quick in enumerate(quicks):
+            store.put_run(place, quick)
+        view = QuickView(store, (), 0)
+        names = [*wanted, "c", *wanted, "b" * 48]
+        expected = [wanted.get(name, ABSENT) for name in names]
+        ids = np.empty(len(names), np.int64)
+        for _ in range(2):
+            assert [view.find(name) for name in names] == [
+                None if node_id == ABSENT else node_id for node_id in expected
+            ]
+            view.find_many(list(names), ids, lambda name: -2)
+            assert ids.tolist() == expected
+
+    assert hot.size_bytes <= size_bytes
+
+
+def test_a_name_that_is_kept_needs_no_run() -> None:
+    quick = _touched(runs.run_of({b"a": [(runs.FIRST, 3)], b"b" * 49: [(runs.FIRST, 4)]}))
+    hot = QuickHotNames(2**12)
+    store = QuickStore([9], [], hot)
+    store.put_run(0, quick)
+    assert [QuickView(store, (), 0).find(name) for name in ("a", "b" * 49, "c")] == [3, 4, None]
+
+    later = QuickView(QuickStore([9], [], hot), (), 0)
+    assert later.find("a") == 3
+    assert later.find("b" * 49) is UNSURE
+    assert later.find("c") is UNSURE
+    assert QuickView(QuickStore([8], [], hot), (), 0).find("a") is UNSURE
+    assert QuickView(QuickStore([10, 9], [], hot), (), 0).find("a") is UNSURE
+
+
 # Lists -------------------------------------------------------------------------------------------
 
 
 def _view_of(segment: SegmentReader) -> QuickView:
     assert list(segment.file.check_blocks()) == []
-    store = QuickStore(0, [(segment.footer.first_id, segment.footer.end_id)])
+    store = QuickStore([], [(segment.footer.first_id, segment.footer.end_id)])
     assert segment.quick_lists is not None
     store.put_segment(0, *segment.quick_lists)
     return QuickView(store, (), 0)
@@ -440,7 +495,7 @@ def test_of_damaged_nodes_nothing_else_is_read() -> None:
 
 
 def _nodes_view(segment: SegmentReader, *names: str) -> QuickView:
-    store = QuickStore(0, [(segment.footer.first_id, segment.footer.end_id)])
+    store = QuickStore([], [(segment.footer.first_id, segment.footer.end_id)])
     assert segment.quick_lists is not None
     store.put_segment(0, *segment.quick_lists, segment.quick_nodes, segment.quick_names)
     return QuickView(store, (), 2**62, list(names)).make_nodes_of(Node)

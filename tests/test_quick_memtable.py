@@ -220,7 +220,7 @@ def test_readers_without_the_lock_see_whole_commits_while_it_grows() -> None:
     assert quick_kernel is not None
     samples = CommitSamples(0, old_nodes=0)
     _, quick = _pair(samples)
-    store = quick_kernel.QuickStore(0, [])
+    store = quick_kernel.QuickStore([], [])
     stop = threading.Event()
     broken: list[str] = []
 

@@ -162,7 +162,7 @@ class Generation:
         self.number = manifest.generation
         self._shelf = shelf
         self._store_uuid = store_uuid
-        self.quick = store = _quick_store(manifest, shelf.open_max // 2)
+        self.quick = store = _quick_store(manifest, shelf, shelf.open_max // 2)
         self.names: tuple[NameLayer, ...] = tuple(
             [
                 _run_layer(entry, shelf, store_uuid, store, place, is_pinned)
@@ -257,7 +257,7 @@ def _opened(open_it: Callable[[], T]) -> Callable[[], T]:
     return lambda: opened
 
 
-def _quick_store(manifest: Manifest, file_count_max: int) -> QuickStore | None:
+def _quick_store(manifest: Manifest, shelf: Shelf, file_count_max: int) -> QuickStore | None:
     """Return what takes the files of a generation; None without the kernel, or for many files.
 
     A file is handed over when the careful way opens it, and stays open as long as the generation is
@@ -266,5 +266,6 @@ def _quick_store(manifest: Manifest, file_count_max: int) -> QuickStore | None:
     if quick is None or len(manifest.runs) + len(manifest.segments) > file_count_max:
         return None
     ranges = [(entry.first_id, entry.end_id) for entry in reversed(manifest.segments)]
-    store: QuickStore = quick.QuickStore(len(manifest.runs), ranges)
+    runs = [entry.number for entry in reversed(manifest.runs)]
+    store: QuickStore = quick.QuickStore(runs, ranges, shelf.quick_names)
     return store

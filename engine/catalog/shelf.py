@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lithograph.catalog.hot_names import HotNames
 from lithograph.files import Files
@@ -13,6 +13,9 @@ from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.map_pool import MapPool
 from lithograph.segments.run_reader import RunReader
 from lithograph.segments.segment_reader import SegmentReader
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import QuickHotNames
 
 _HOT_NAMES_SHARE: Final = 4
 """One fourth of the cache is for names, the rest for blocks."""
@@ -26,13 +29,19 @@ class Shelf:
 
     Attributes
     ----------
-    cache : decompressed blocks of all of them.   hot_names : names looked up last.
+    cache : decompressed blocks of all of them.
+    hot_names, quick_names : names looked up last, the plain way and by the kernel (None without).
     open_max : as it was given.
     """
 
     def __init__(self, files: Files, cache_size_bytes: int, open_max: int) -> None:
         names_size = cache_size_bytes // _HOT_NAMES_SHARE
-        self.hot_names = HotNames(names_size)
+        # Where the kernel looks names up it keeps them itself; the plain way has what is rare.
+        quick_size = names_size // 2 if quick is not None else 0
+        self.hot_names = HotNames(names_size - quick_size)
+        self.quick_names: QuickHotNames | None = (
+            quick.QuickHotNames(quick_size) if quick is not None else None
+        )
         nodes_size = cache_size_bytes // _NODES_SHARE if quick is not None else 0
         self.cache = BlockCache(cache_size_bytes - names_size - nodes_size, nodes_size)
         self.open_max = open_max

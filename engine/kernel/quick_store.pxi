@@ -69,30 +69,38 @@ cdef class QuickStore:
 
     cdef Slot *slots
     cdef const Tree **trees
+    cdef uint64_t *runs
     cdef int segment_count, run_count
     cdef list kept, nodes, names
+    cdef QuickHotNames hot
 
-    def __cinit__(self, int run_count, ranges):
-        """ranges : of the ids of each segment: (first_id, end_id)."""
+    def __cinit__(self, runs, ranges, QuickHotNames hot=None):
+        """runs : their file numbers.   ranges : of the ids of each segment: (first_id, end_id).
+
+        hot : the names that were looked up last, of this generation and those before it.
+        """
         cdef int place
         self.kept = []
         self.segment_count = len(ranges)
         self.nodes = [None] * self.segment_count
         self.names = [None] * self.segment_count
-        self.run_count = run_count
+        self.hot = QuickHotNames(0) if hot is None else hot
+        self.run_count = len(runs)
         self.slots = <Slot *>malloc(max(self.segment_count, 1) * sizeof(Slot))
-        self.trees = <const Tree **>malloc(max(run_count, 1) * sizeof(Tree *))
-        if self.slots == NULL or self.trees == NULL:
+        self.trees = <const Tree **>calloc(max(self.run_count, 1), sizeof(Tree *))
+        self.runs = <uint64_t *>malloc(max(self.run_count, 1) * sizeof(uint64_t))
+        if self.slots == NULL or self.trees == NULL or self.runs == NULL:
             raise MemoryError
         for place in range(self.segment_count):
             self.slots[place].first_id, self.slots[place].end_id = ranges[place]
             self.slots[place].lists[0] = self.slots[place].lists[1] = NULL
-        for place in range(run_count):
-            self.trees[place] = NULL
+        for place in range(self.run_count):
+            self.runs[place] = runs[place]
 
     def __dealloc__(self):
         free(self.slots)
         free(self.trees)
+        free(self.runs)
 
     def put_run(self, int place, QuickRun run not None):
         """Use a run from now on."""
@@ -119,14 +127,22 @@ cdef class QuickStore:
     cdef Answer find(
         self, const uint8_t *name, Py_ssize_t size, uint64_t digest, uint64_t *node_id
     ) noexcept nogil:
+        cdef const HotName *hot
         cdef Answer answer
         cdef int place
         if not 0 < size <= HEAD_SIZE_MAX:
             return ODD
+        hot = self.hot.get(name, size, digest)
+        # What one run says counts where no newer one knows the name.
         for place in range(self.run_count):
+            if hot != NULL and hot.run == self.runs[place]:
+                node_id[0] = hot.id_and_size & (ID_END - 1)
+                return FOUND
             if self.trees[place] == NULL:
                 return ODD
             answer = find_in_run(self.trees[place], name, size, digest, node_id)
+            if answer == FOUND:
+                self.hot.put(name, size, digest, self.runs[place], node_id[0])
             if answer == GONE:
                 return NONE
             if answer != NONE:
@@ -135,15 +151,40 @@ cdef class QuickStore:
 
     cdef void find_all(self, NameSearch *searches, int count) noexcept nogil:
         """Answer the searches whose answer is NONE so far."""
-        cdef int place, search
+        cdef NameSearch *search
+        cdef NameSearch *end = searches + count
+        cdef int place
+        search = searches
+        while search < end:
+            search.hot = NULL
+            search.is_asked = search.answer == NONE
+            if search.is_asked:
+                search.hot = self.hot.get(search.name, search.size, search.digest)
+            search += 1
+        # Invariant: what was put into a place of the hot names meanwhile is of a run before this one,
+        # so nobody whose place it was takes it for an answer.
         for place in range(self.run_count):
-            if self.trees[place] != NULL:
-                find_all_in_run(self.trees[place], searches, count)
-                continue
-            for search in range(count):
-                if searches[search].answer == NONE:
-                    searches[search].answer = ODD
-            return
+            search = searches
+            while search < end:
+                if search.answer == NONE:
+                    if search.hot != NULL and search.hot.run == self.runs[place]:
+                        search.id = search.hot.id_and_size & (ID_END - 1)
+                        search.answer = FOUND
+                        search.is_asked = False
+                    elif self.trees[place] == NULL:
+                        search.answer = ODD
+                search += 1
+            if self.trees[place] == NULL:
+                return
+            find_all_in_run(self.trees[place], searches, count)
+            search = searches
+            while search < end:
+                if search.is_asked and search.answer == FOUND:
+                    self.hot.put(
+                        search.name, search.size, search.digest, self.runs[place], search.id
+                    )
+                    search.is_asked = False
+                search += 1
 
     cdef object name(self, uint64_t node_id):
         """Return the name of a node, dead or alive, or UNSURE."""

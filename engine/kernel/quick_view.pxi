@@ -164,6 +164,7 @@ cdef class QuickView:
         if 0 < size <= HEAD_SIZE_MAX:
             search.size = size
             search.digest = xxh64_of(search.name, size)
+            self.store.hot.ask_for(search.digest)
             search.answer = self.find_above(search.name, size, search.digest, &search.id)
         return 0
 
@@ -216,8 +217,7 @@ cdef class QuickView:
         cdef ListSearch search
         cdef Buffer out
         cdef uint64_t place = 0, count = degrees.shape[0]
-        out = Buffer(<Edge *>malloc(1024 * sizeof(Edge)), 0, 1024)
-        if out.edges == NULL:
+        if not begin_buffer(&out, 1024):
             raise MemoryError
         search.types = NULL
         search.type_count = -1
@@ -235,7 +235,7 @@ cdef class QuickView:
                     place += 1
             return place
         finally:
-            free(out.edges)
+            free(out.neighbors)
 
     cdef Answer edges(self, ListSearch *search, int direction) noexcept nogil:
         """Append the edges of a node in all layers, in order, or count them; the buffer is empty."""
@@ -508,10 +508,10 @@ cdef bint add_types(const Buffer *out, int64_t[::1] by_type) noexcept nogil:
     """Count edges by type code; False, and nothing is counted, where a code is behind the end."""
     cdef uint64_t place, code_end = by_type.shape[0]
     for place in range(out.count):
-        if out.edges[place].code >= code_end:
+        if out.codes[place] >= code_end:
             return False
     for place in range(out.count):
-        by_type[out.edges[place].code] += 1
+        by_type[out.codes[place]] += 1
     return True
 
 
