@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import lithograph
 from lithograph import Graph, kernel
-from lithograph.errors import LithographError
+from lithograph.errors import InvalidArgumentError, LithographError
+from lithograph.formats.wal_record import WalRecord
 from lithograph.graph import graph as graph_module
 from lithograph.transaction import transaction as transaction_module
 from lithograph.transaction.transaction import UNSET, Transaction
@@ -91,14 +92,22 @@ SCRIPTS = st.lists(st.lists(CALLS, max_size=8), min_size=1, max_size=6)
 def _recorded(*, drafts: bool) -> Iterator[tuple[Graph, list[tuple[bytes, int]]]]:
     """Open an empty graph; yield it and the list of what its commits say in the log."""
     payloads: list[tuple[bytes, int]] = []
-    append = Journal.append
+    append, append_record = Journal.append, Journal.append_record
 
     def note(self: Journal, commits: list[Commit], *, sync: bool) -> None:
         payloads.extend((commit.payload, commit.operation_count) for commit in commits)
         append(self, commits, sync=sync)
 
+    def note_record(self: Journal, record: bytes, commit_time: int, *, sync: bool) -> None:
+        logged, _, end = WalRecord.decode(record)
+        payloads.append((logged.payload, logged.operation_count))
+        assert (end, logged.commit_time, logged.encode()) == (len(record), commit_time, record)
+        assert (logged.chain, logged.epoch) == (self.position.chain, self.log.header.epoch)
+        append_record(self, record, commit_time, sync=sync)
+
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:
         patch.setattr(Journal, "append", note)
+        patch.setattr(Journal, "append_record", note_record)
         if not drafts:
             patch.setattr(transaction_module, "memory", None)
             patch.setattr(graph_module, "memory", None)
@@ -150,6 +159,66 @@ def test_a_put_of_its_own_is_logged_as_in_a_transaction() -> None:
         found.append(payloads)
 
     assert found[0] == found[1]
+
+
+PUTS = st.lists(
+    st.tuples(
+        NAMES,
+        st.fixed_dictionaries(
+            {"type": TYPES, "observations": TEXTS, "properties": MAPS, "created_at": TIMES}
+        ),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(PUTS, st.sets(st.integers(0, 12), max_size=2))
+def test_puts_of_their_own_are_logged_as_the_plain_way_logs_them(
+    calls: list[tuple[Any, dict[str, Any]]], flushes: set[int]
+) -> None:
+    """flushes : before which puts everything goes into files."""
+    found = []
+    for drafts in (False, True):
+        with _recorded(drafts=drafts) as (graph, payloads):
+            outcomes = []
+            for place, (name, fields) in enumerate(calls):
+                if place in flushes:
+                    graph.checkpoint()
+                outcomes.append(_outcome(lambda: graph.put_node(name, **fields)))  # noqa: B023
+            nodes = [(node.id, node.name, node.type, node.observations) for node in graph.nodes()]
+        found.append((outcomes, payloads, nodes))
+
+    assert found[0] == found[1]
+
+
+def test_a_put_of_its_own_that_takes_too_much_is_refused_as_in_a_transaction(
+    tmp_path: Path,
+) -> None:
+    """Characters are counted when it is put, bytes when it is encoded."""
+    messages = []
+    for drafts in (False, True):
+        with _recorded(drafts=drafts) as (graph, payloads):
+            size_max = graph._engine.options.tuning.transaction_bytes_max
+            with pytest.raises(InvalidArgumentError, match="bulk_load") as raised:
+                graph.put_node("a", observations=["Ä" * (size_max - 100)])
+            messages.append(str(raised.value))
+            assert payloads == []
+            graph.put_node("a")
+            assert graph.sequence == 1
+
+    assert messages[0] == messages[1]
+
+
+def test_a_process_that_only_reads_on_keeps_no_files_that_it_put_above(tmp_path: Path) -> None:
+    with lithograph.open(tmp_path / "g") as graph:
+        graph.put_node("a")
+        graph.checkpoint()
+        graph.put_node("b")
+        graph.compact()
+        assert graph.node_count == 2
+
+        assert len(list((tmp_path / "g").glob("partitions/*/*.seg"))) == 1
 
 
 def test_a_large_draft_grows_its_tables() -> None:

@@ -137,3 +137,19 @@ def test_records_of_the_log_are_encoded_alike(
     )
 
     assert quick == plain
+
+
+@pytest.mark.skipif(len(TWINS) < 2, reason="the compiled kernel was not built: no C compiler")
+@given(
+    st.lists(st.integers(-1, 2**64) | st.integers(0, 2**64 - 1), min_size=11, max_size=11),
+    st.integers(-(2**63) - 1, 2**63),
+)
+def test_slots_of_shared_map_are_encoded_alike(numbers: list[int], time: int) -> None:
+    results: list[object] = []
+    for twin in TWINS:
+        try:
+            results.append(twin.encode_slot(*numbers[:8], time, *numbers[9:]))
+        except OverflowError as error:
+            results.append(type(error))
+
+    assert results[0] == results[1]

@@ -57,6 +57,7 @@ def test_no_io_error_takes_back_what_was_acknowledged(kinds: tuple[str, ...], sh
 # durability with which the history tells.
 SYNCS = [
     ("sync", "wal/.*", "Journal._sync < Journal.append", "full"),
+    ("sync", "wal/.*", "Journal._sync < Journal.append_record", "full"),
     ("sync", "wal/.*", "Journal._sync < Journal.sync < Journal.switch < Journal.prepare", "normal"),
     ("sync", "wal/.*", "Journal._sync < Journal.sync < Journal.switch < Journal.freeze", "normal"),
     ("sync", "wal/.*", "WalFile.create < create_store", "full"),

@@ -102,7 +102,7 @@ class Store:
 def store() -> Iterator[Store]:
     store = Store(SimulatedDisk())
     yield store
-    if not store.engine._closed:
+    if not store.engine.closed:
         store.close()
 
 

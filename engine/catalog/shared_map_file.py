@@ -19,7 +19,7 @@ from lithograph.formats.shared_map import (
     SHARED_MAP_SIZE,
     SharedState,
 )
-from lithograph.kernel import quick
+from lithograph.kernel import encode_slot, quick
 
 if TYPE_CHECKING:
     from lithograph.kernel._reads import Watch
@@ -104,17 +104,26 @@ class SharedMapFile:
     def path(self) -> str:
         return self._file.path
 
-    def publish(self, state: SharedState) -> SharedState:
-        """Put `state` in force under the next counter; return it with that counter.
+    def next_counter(self) -> int:
+        """Return the counter under which the next state is stored."""
+        # That of the file, not of a state: after a write that failed, only the file knows which
+        # slot is in force, and that one is never written to.
+        return (int.from_bytes(self.counter(), "little") + 1) % 2**63
+
+    def store(self, state: SharedState) -> bytes:
+        """Put `state`, which has the `next_counter`, in force; return the bytes of its counter.
 
         Readers see the old state or the new one: the slot is filled first, then the counter stored.
         """
-        # The counter of the file, not of `state`: after a write that failed, only the file knows
-        # which slot is in force, and that one is never written to.
-        counter = int.from_bytes(self.counter(), "little") + 1
-        state = state._replace(counter=counter % 2**63)
-        self._file.write_at(state.offset, state.encode())
-        self._file.write_at(COUNTER_OFFSET, _counter(state))
+        counter = state.counter.to_bytes(COUNTER_SIZE, "little")
+        self._file.write_at(state.offset, encode_slot(*state))
+        self._file.write_at(COUNTER_OFFSET, counter)
+        return counter
+
+    def publish(self, state: SharedState) -> SharedState:
+        """Put `state` in force under the next counter; return it with that counter."""
+        state = state._replace(counter=self.next_counter())
+        self.store(state)
         return state
 
     def close(self) -> None:

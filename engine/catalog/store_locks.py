@@ -33,7 +33,9 @@ class HeldLock:
 
     def __enter__(self) -> None:
         try:
-            self._lock.acquire(exclusive=True, timeout_s=self._timeout_s)
+            # As a rule it is free: no time limit to reckon with then.
+            if not self._lock.try_acquire(exclusive=True):
+                self._lock.acquire(exclusive=True, timeout_s=self._timeout_s)
         except BaseException:
             self._lock.release()
             raise

@@ -52,7 +52,9 @@ class OsFile:
 
     def size(self) -> int:
         try:
-            return os.fstat(self._fd).st_size
+            # Every commit comes here, and `os.fstat` takes five times as long to say more. Nothing
+            # else uses the descriptor's own place in the file.
+            return os.lseek(self._fd, 0, os.SEEK_END)
         except OSError as error:
             raise failed("look at", self.path, error) from error
 

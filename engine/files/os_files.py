@@ -236,12 +236,13 @@ class OsFiles:
         """Return a descriptor of a lock file; OSError passes. It is made only where it may be."""
         return self._open_fd(name, _WRITE | os.O_CREAT if writable else _READ)
 
-    def look_at(self, name: str) -> os.stat_result | None:
-        """Return what the system says of the file now at `name`, or None if there is none."""
-        # Not `_locate`: every commit comes here, and a lock's name was looked at when it was made.
-        directory, _, leaf = name.rpartition("/")
+    def look_at(self, directory: str, leaf: str) -> os.stat_result | None:
+        """Return what the system says of the file now there, or None if there is none."""
+        # Every commit comes here: a directory that is open is taken as it is, and not `_locate`,
+        # for a lock's name was looked at when it was made.
+        opened = self._directories.get(directory) or self._directory(directory)
         try:
-            return os.stat(leaf, dir_fd=self._directory(directory).fd, follow_symlinks=False)
+            return os.stat(leaf, dir_fd=opened.fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
 

@@ -20,6 +20,8 @@ from lithograph.files.lock_waiter import LockWaiter
 from lithograph.files.protocol import failed
 
 _READ_ONLY_ERRORS: Final = (errno.EACCES, errno.EROFS, errno.EPERM)
+_EXCLUSIVE_NOW: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
+_SHARED_NOW: Final = fcntl.LOCK_SH | fcntl.LOCK_NB
 _PROC_LOCK: Final = re.compile(r": FLOCK +ADVISORY +\w+ +(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) ")
 
 
@@ -32,8 +34,8 @@ class LockDirectory(Protocol):
     def open_for_lock(self, name: str, *, writable: bool) -> int:
         """Return a descriptor of a lock file; OSError passes."""
 
-    def look_at(self, name: str) -> os.stat_result | None:
-        """Return what the system says of the file now at `name`, or None if there is none."""
+    def look_at(self, directory: str, leaf: str) -> os.stat_result | None:
+        """Return what the system says of the file now there, or None if there is none."""
 
     def forget(self, thing: OsLock) -> None:
         """Take the lock off the list of what is open."""
@@ -45,6 +47,7 @@ class OsLock:
     def __init__(self, files: LockDirectory, name: str, pid: int | None) -> None:
         self._files = files
         self._name = name
+        self._directory, _, self._leaf = name.rpartition("/")
         self._path = files.path_of(name)
         self._pid = b"" if pid is None else f"{pid}\n".encode()
         self._fd = -1
@@ -57,12 +60,13 @@ class OsLock:
     def try_acquire(self, *, exclusive: bool) -> bool:
         try:
             while True:
-                self._ensure_open()
+                if self._fd < 0:
+                    self._ensure_open()
                 try:
-                    fcntl.flock(self._fd, _flags(exclusive) | fcntl.LOCK_NB)
+                    fcntl.flock(self._fd, _EXCLUSIVE_NOW if exclusive else _SHARED_NOW)
                 except BlockingIOError:
                     return False
-                found = self._files.look_at(self._name)
+                found = self._files.look_at(self._directory, self._leaf)
                 if found is not None and (found.st_dev, found.st_ino) == self._identity:
                     if exclusive and found.st_mtime_ns != self._noted_at:
                         self._note_holder()
@@ -164,7 +168,7 @@ class OsLock:
 
     def _holder(self) -> int | None:
         """Return the pid of a process that holds the lock, as the system or the file tells."""
-        found = self._files.look_at(self._name)
+        found = self._files.look_at(self._directory, self._leaf)
         with contextlib.suppress(OSError):
             for line in Path("/proc/locks").read_text().splitlines():
                 match = _PROC_LOCK.search(line)
@@ -174,7 +178,3 @@ class OsLock:
             self._ensure_open()
             return int(os.pread(self._fd, 32, 0))
         return None
-
-
-def _flags(exclusive: bool) -> int:
-    return fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH

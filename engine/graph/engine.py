@@ -40,6 +40,7 @@ class Engine:
     Attributes
     ----------
     store : its parts, for maintenance.   snapshots : those that are open.
+    closed : why it may not be used any more, "" while it may.
     reader : what the kernel answers by itself of the newest view; None on the reference.
     """
 
@@ -48,7 +49,7 @@ class Engine:
         self.files = files
         self.environment = environment
         self.options = options
-        self._closed = ""
+        self.closed = ""
         self.reader: QuickReader | None = quick.QuickReader() if quick is not None else None
         self._locks = StoreLocks(files, environment.process_id(), options.lock_timeout_s)
         self.shelf = Shelf(files, options.cache_size_bytes, options.tuning.open_file_count_max)
@@ -78,7 +79,7 @@ class Engine:
 
     def view(self) -> View:
         """Return the view of the newest commit. Cost: one look at shared.map."""
-        if self._closed:
+        if self.closed:
             self.check_open()
         try:
             self.journal.refresh()
@@ -104,7 +105,7 @@ class Engine:
         view = self.view()
         if is_known and self.reader is not None and watch is not None and seen is not None:
             self.reader.renew(watch, seen, view.quick)
-            if self._closed:
+            if self.closed:
                 self.reader.clear()
         return view
 
@@ -113,14 +114,17 @@ class Engine:
         view = View.over(stack, sequence)
         if stack.generation is not self._stack.generation:
             self.snapshots.move()
+        if stack is not self._stack:
+            # A process that only reads from now on must not keep what it committed to.
+            self.committer.forget_layers()
         # Two threads may both get here; each has a view of its own, and the later one stays.
         self._stack, self._newest = stack, view
         return view
 
     def check_open(self) -> None:
         """Raise ClosedError if the store is closed, or was opened before a fork."""
-        if self._closed:
-            raise ClosedError(f"{self.files.root} {self._closed}; open it again")
+        if self.closed:
+            raise ClosedError(f"{self.files.root} {self.closed}; open it again")
 
     @contextmanager
     def told_when_closed(self) -> Iterator[None]:
@@ -136,9 +140,9 @@ class Engine:
 
         Waits for a commit that another thread has under way, never for readers.
         """
-        if self._closed:
+        if self.closed:
             return
-        self._closed = "is closed"
+        self.closed = "is closed"
         if self.reader is not None:
             self.reader.clear()
         failure = self.journal.failure
@@ -169,7 +173,7 @@ class Engine:
 
     def abandon(self) -> None:
         """After a fork, in the child: the store belongs to the parent."""
-        self._closed = "was opened before this process was forked"
+        self.closed = "was opened before this process was forked"
         if self.reader is not None:
             self.reader.clear()
         self.files.abandon()

@@ -23,7 +23,7 @@ from lithograph.maintenance.backup import BackupResult, backup_store
 from lithograph.maintenance.verify import Finding, verify_store
 from lithograph.options import parse_path
 from lithograph.read.records import Node
-from lithograph.transaction.committer import CommitRequest, too_large
+from lithograph.transaction.committer import too_large
 from lithograph.transaction.transaction import UNSET, Transaction, Unset
 from lithograph.view.past import commit_as_of
 from lithograph.view.reads import IdArray, Reads, Types
@@ -45,6 +45,7 @@ class Graph(Reads):
         self._writable = writable
         self._closed = False
         self._reader = engine.reader
+        self._size_max = engine.options.tuning.transaction_bytes_max
         self._open_in: dict[int, weakref.ref[Transaction]] = {}
         # A handle that is dropped without close() lets go of the engine all the same.
         self._finalizer = weakref.finalize(self, registry.release, engine)
@@ -195,11 +196,12 @@ class Graph(Reads):
             )
             return
         # A blind put reads nothing: no view, no transaction around it.
-        self._check_writable()
         engine = self._engine
-        draft = memory.Draft(UNSET, None, engine.options.tuning.transaction_bytes_max, too_large)
+        if self._closed or self._open_in or engine.closed or not self._writable:
+            self._check_writable()
+        draft = memory.Draft(UNSET, None, self._size_max, too_large)
         draft.put_node(name, type, observations, properties, created_at)
-        engine.committer.commit(CommitRequest.of_draft(draft))
+        engine.committer.commit_draft(draft)
 
     def add_observations(
         self, name: str, observations: Iterable[str], unique: bool = False

@@ -32,6 +32,7 @@ scan_records: Callable[[Buffer, int, int, int, int], tuple[list[int], int, int]]
     reference.scan_records
 )
 encode_record: Callable[[int, int, int, int, int, int, bytes], bytes] = reference.encode_record
+encode_slot: Callable[..., bytes] = reference.encode_slot
 backend: str = "reference"
 quick: ModuleType | None = None
 tables: ModuleType | None = None
@@ -52,6 +53,7 @@ if _choice != "reference":
         xxh64 = _compiled.xxh64
         scan_records = _compiled.scan_records
         encode_record = _compiled.encode_record
+        encode_slot = _compiled.encode_slot
         quick, tables, runs, memory = _reads, _tables, _runs, _memory
         UNSURE = _reads.UNSURE
         backend = "compiled"

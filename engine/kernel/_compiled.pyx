@@ -3,19 +3,22 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 cdef extern from "bytes.h":
     uint32_t load32(const uint8_t *at) noexcept nogil
     uint64_t load64(const uint8_t *at) noexcept nogil
     uint64_t xxh64_of(const uint8_t *at, size_t size) noexcept nogil
 
-cdef Py_ssize_t RECORD_SIZE_MIN = 56  # On disk; SPEC.md, section 6.2.
+cdef extern from "wal_record.h":
+    ctypedef struct RecordHead:
+        uint64_t checksum, chain, epoch, sequence, synced_upto
+        int64_t commit_time
+        uint32_t payload_size, operation_count
 
-cdef struct RecordHead:
-    uint64_t checksum, chain, epoch, sequence, synced_upto
-    int64_t commit_time
-    uint32_t payload_size, operation_count
+    const Py_ssize_t RECORD_SIZE_MIN
+    size_t record_size(size_t payload_size) noexcept nogil
+    void seal_record(uint8_t *record, RecordHead head) noexcept nogil
 
 
 def encode_record(
@@ -24,21 +27,42 @@ def encode_record(
 ):
     """See lithograph.formats.wal_record.encode_record."""
     cdef Py_ssize_t size = len(payload)
-    cdef Py_ssize_t padded = (size + 7) & ~<Py_ssize_t>7
-    cdef RecordHead head
     cdef bytes record
     cdef uint8_t *at
     if not 0 < sequence < <uint64_t>1 << 63 or size >= <Py_ssize_t>1 << 32:
         raise AssertionError("no such record")
-    record = PyBytes_FromStringAndSize(NULL, RECORD_SIZE_MIN + padded)
+    record = PyBytes_FromStringAndSize(NULL, record_size(size))
     at = <uint8_t *>PyBytes_AS_STRING(record)
-    head = RecordHead(0, chain, epoch, sequence, synced_upto, commit_time, <uint32_t>size, operation_count)
-    memcpy(at, &head, RECORD_SIZE_MIN)
     memcpy(at + RECORD_SIZE_MIN, PyBytes_AS_STRING(payload), size)
-    memset(at + RECORD_SIZE_MIN + size, 0, padded - size)
-    head.checksum = xxh64_of(at + 8, RECORD_SIZE_MIN + padded - 8)
-    memcpy(at, &head.checksum, 8)
+    seal_record(
+        at,
+        RecordHead(
+            0, chain, epoch, sequence, synced_upto, commit_time, <uint32_t>size, operation_count
+        ),
+    )
     return record
+
+
+cdef struct Slot:
+    uint64_t counter, session, generation, wal_number, wal_end, wal_synced, chain, last_sequence
+    int64_t last_commit_time
+    uint64_t flags, next_file_number
+    uint64_t reserved[4]
+    uint64_t checksum
+
+
+def encode_slot(
+    uint64_t counter, uint64_t session, uint64_t generation, uint64_t wal_number,
+    uint64_t wal_end, uint64_t wal_synced, uint64_t chain, uint64_t last_sequence,
+    int64_t last_commit_time, uint64_t flags, uint64_t next_file_number,
+):
+    """See lithograph.kernel.reference.encode_slot."""
+    cdef Slot slot = Slot(
+        counter, session, generation, wal_number, wal_end, wal_synced, chain, last_sequence,
+        last_commit_time, flags, next_file_number, [0, 0, 0, 0], 0,
+    )
+    slot.checksum = xxh64_of(<const uint8_t *>&slot, sizeof(Slot) - 8)
+    return PyBytes_FromStringAndSize(<const char *>&slot, sizeof(Slot))
 
 
 def xxh64(const uint8_t[::1] data not None):

@@ -76,6 +76,7 @@ class MemtableCore:
     def apply(
         self, sequence: int, time: int, payload: Buffer, count: int, types: TypeTable
     ) -> None: ...
+    def apply_record(self, record: bytes, types: TypeTable) -> None: ...
 
 class MemtableNames:
     def __init__(self, core: MemtableCore) -> None: ...
@@ -128,3 +129,16 @@ class Draft:
     def encode(
         self, next_id: int, codes: list[int | None], type_count: int
     ) -> tuple[bytes, int]: ...
+
+def lone_name(draft: Draft) -> str | None: ...
+def encode_lone(
+    draft: Draft,
+    found: int | None,
+    commits: Commits,
+    type_code: Callable[[str], int | None],
+    chain: int,
+    epoch: int,
+    sequence: int,
+    synced_upto: int,
+    commit_time: int,
+) -> bytes | None: ...

@@ -175,3 +175,13 @@ cdef extern from "operations.h":
     int take32(Bytes *from_, uint32_t *value) noexcept nogil
     int take64(Bytes *from_, int64_t *value) noexcept nogil
     int take_text(Bytes *from_, const uint8_t **text, uint32_t *size) noexcept nogil
+
+cdef extern from "wal_record.h":
+    ctypedef struct RecordHead:
+        uint64_t checksum, chain, epoch, sequence, synced_upto
+        int64_t commit_time
+        uint32_t payload_size, operation_count
+
+    const size_t RECORD_SIZE_MIN
+    size_t record_size(size_t payload_size) noexcept nogil
+    void seal_record(uint8_t *record, RecordHead head) noexcept nogil

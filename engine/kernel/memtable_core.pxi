@@ -487,13 +487,32 @@ cdef class MemtableCore:
         payload : `count` operations that were resolved here, or that were found to be sound.
         types : the type table; new types are defined in it.
         """
-        cdef CommitRow row = self.commits.rows[self.commits.count - 1]
-        cdef Bytes rest
-        cdef Operation found
-        cdef uint64_t done
+        cdef Bytes rest = Bytes(NULL, NULL)
         if payload.shape[0]:
             rest.at = &payload[0]
             rest.end = rest.at + payload.shape[0]
+        self.apply_all(sequence, time, rest, count, types)
+
+    def apply_record(self, bytes record not None, types):
+        """Add the versions of the commit in a record that was made here; as `apply`."""
+        cdef const RecordHead *head = <const RecordHead *><const char *>record
+        cdef Bytes rest
+        if (
+            <size_t>len(record) < RECORD_SIZE_MIN
+            or <size_t>len(record) != record_size(head.payload_size)
+        ):
+            raise ValueError("a whole record is wanted")
+        rest.at = <const uint8_t *>head + RECORD_SIZE_MIN
+        rest.end = rest.at + head.payload_size
+        self.apply_all(head.sequence, head.commit_time, rest, head.operation_count, types)
+
+    cdef int apply_all(
+        self, uint64_t sequence, int64_t time, Bytes rest, uint64_t count, types
+    ) except -1:
+        cdef CommitRow row = self.commits.rows[self.commits.count - 1]
+        cdef Operation found
+        cdef uint64_t done
+        if rest.at != rest.end:
             for done in range(count):
                 if not next_operation(&rest, &found):
                     raise contradiction()
@@ -504,6 +523,7 @@ cdef class MemtableCore:
         row.time = time
         row.type_count = len(types)
         self.commits.append(sequence, row)
+        return 0
 
     cdef int apply_one(self, const Operation *found, uint64_t sequence, CommitRow *row) except -1:
         cdef MemName *name

@@ -35,6 +35,11 @@ cdef class QuickView:
             )
             self.memory_count += 1
 
+    def move_to(self, uint64_t sequence):
+        """See a later commit from now on; for a view that nobody else has. Return the view."""
+        self.sequence = sequence
+        return self
+
     def make_nodes_of(self, type class_ not None):
         """Return nodes of a class from now on, which is one of `NodeRecord`; return the view."""
         if not issubclass(class_, NodeRecord):

@@ -7,12 +7,41 @@ from typing import Final
 import xxhash
 
 from lithograph.formats.layout import Buffer
+from lithograph.formats.shared_map import SharedState
 from lithograph.formats.wal_record import ALIGNMENT, RECORD, RECORD_SIZE_MIN
 from lithograph.formats.wal_record import encode_record as encode_record
 
 xxh64 = xxhash.xxh64_intdigest
 
 _CHECKSUM_SIZE: Final = 8
+
+
+def encode_slot(
+    counter: int,
+    session: int,
+    generation: int,
+    wal_number: int,
+    wal_end: int,
+    wal_synced: int,
+    chain: int,
+    last_sequence: int,
+    last_commit_time: int,
+    flags: int,
+    next_file_number: int,
+) -> bytes:
+    """Return the 128 bytes of a slot of shared.map; `SharedState` says what the numbers are.
+
+    Raises
+    ------
+    OverflowError : a number does not fit its 64 bits; all but the time are unsigned.
+    """
+    numbers = (counter, session, generation, wal_number, wal_end, wal_synced, chain, last_sequence)
+    for value in (*numbers, flags, next_file_number):
+        if not 0 <= value < 2**64:
+            raise OverflowError(f"{value} is not an unsigned 64-bit integer")
+    if not -(2**63) <= last_commit_time < 2**63:
+        raise OverflowError(f"{last_commit_time} is not a signed 64-bit integer")
+    return SharedState(*numbers, last_commit_time, flags, next_file_number).encode()
 
 
 def scan_records(

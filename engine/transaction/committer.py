@@ -25,6 +25,7 @@ from lithograph.errors import (
 )
 from lithograph.formats.moment import MOMENT_MAX, decode_moment
 from lithograph.formats.operations import DeleteNode, Operation, encode_operation
+from lithograph.kernel import UNSURE, memory
 from lithograph.options import Options
 from lithograph.segments.layer import Layers
 from lithograph.transaction.draft_resolve import resolve_draft
@@ -39,8 +40,12 @@ from lithograph.write.memtable import Memtable
 
 if TYPE_CHECKING:
     from lithograph.kernel._memory import Draft
+    from lithograph.kernel._reads import QuickView
 
 _GROUP_MAX: Final = 256
+_UNSURE: Final = -1
+"""In place of a sequence: nothing was done, for the plain way must look."""
+
 
 Result = TypeVar("Result")
 
@@ -79,6 +84,9 @@ _NOTHING_WANTED: Final = Intents()
 _NOTHING_READ: Final = ReadsMade(NO_VIEW)
 
 
+_NOTHING_LOOKED_AT: Final[tuple[LayerStack | None, QuickView | None]] = (None, None)
+
+
 class Upkeep(Protocol):
     """What goes on behind the commits; without it, nothing does."""
 
@@ -112,7 +120,7 @@ class Committer:
     ) -> None:
         self.upkeep: Upkeep = _NoUpkeep()
         self._journal = journal
-        self._locks = locks
+        self._commit_lock = locks.commit()
         self._environment = environment
         self._sync = options.durability == "full"
         self._tuning = options.tuning
@@ -121,6 +129,73 @@ class Committer:
         self._queue = threading.Lock()
         self._leading = threading.Lock()
         self._closed = False
+        # Layers, and the view of them that puts are looked up in; used under `_leading` only.
+        self._looking = _NOTHING_LOOKED_AT
+
+    def commit_draft(self, draft: Draft) -> int | None:
+        """Commit puts that nothing was read for, as `commit` does."""
+        self.upkeep.wait_for_room()
+        # A node alone, and nobody else at it: no request, and no line to stand in.
+        if memory is not None and not (self._waiting or self._leading.locked()):
+            name = memory.lone_name(draft)
+            if name is not None:
+                with self._leading:
+                    if self._closed:
+                        self._check_open()
+                    sequence = self._lead_lone(draft, name)
+                if sequence != _UNSURE:
+                    return sequence
+        return self.commit(CommitRequest.of_draft(draft))
+
+    def _lead_lone(self, draft: Draft, name: str) -> int | None:
+        """Commit one put; return what `commit` does, or _UNSURE with nothing done."""
+        assert memory is not None
+        journal = self._journal
+        sequence: int | None = None
+        stands = False
+        try:
+            with self._commit_lock:
+                journal.prepare(self._tuning.wal_size_bytes_max)
+                self.upkeep.before_group()
+                before = journal.position
+                found = self._find(name, before.sequence)
+                if found is UNSURE:
+                    return _UNSURE
+                time = self._commit_time(None, before.commit_time)
+                record = memory.encode_lone(
+                    draft,
+                    found,
+                    journal.stack.memtable.commits,
+                    journal.stack.memtable.types.code,
+                    before.chain,
+                    journal.log.header.epoch,
+                    before.sequence + 1,
+                    journal.state.wal_synced,
+                    time,
+                )
+                if record is not None:
+                    journal.append_record(record, time, sync=self._sync)
+                    sequence = before.sequence + 1
+                # From here on the commit stands, whatever becomes of the lock.
+                stands = True
+        except Exception:
+            if not stands:
+                raise
+        return sequence
+
+    def _find(self, name: str, sequence: int) -> object:
+        """Return the id that a name has as of the newest commit, None or UNSURE; under the commit
+        lock."""
+        stack = self._journal.stack
+        looked_at, view = self._looking
+        if looked_at is not stack:
+            view = stack.quick(sequence)
+            self._looking = (stack, view)
+        return UNSURE if view is None else view.move_to(sequence).find(name)
+
+    def forget_layers(self) -> None:
+        """Keep no layers that the journal does not have any more; may be called by any thread."""
+        self._looking = _NOTHING_LOOKED_AT
 
     def commit(self, request: CommitRequest) -> int | None:
         """Commit; return the sequence, or None where there was nothing to change.
@@ -166,7 +241,7 @@ class Committer:
         """Do something under the commit lock, caught up and with a log that can be appended to."""
         with self._leading:
             self._check_open()
-            with self._locks.commit():
+            with self._commit_lock:
                 self._journal.prepare(self._tuning.wal_size_bytes_max)
                 return action()
 
@@ -194,7 +269,7 @@ class Committer:
 
     def _lead(self, group: list[CommitRequest]) -> None:
         try:
-            with self._locks.commit():
+            with self._commit_lock:
                 self._journal.prepare(self._tuning.wal_size_bytes_max)
                 self.upkeep.before_group()
                 commits = self._resolve(group)

@@ -243,10 +243,16 @@ class Journal:
         FailedStateError : an earlier failure forbids writing.
         StorageError, CorruptionError
         """
-        self.check_usable()
+        if self.failure is not None:
+            self.check_usable()
         assert self.shared is not None
-        with self.guard:
-            self._take_news()
+        # Without the guard: nobody but the holder of the commit lock changes the counter, and
+        # whoever takes news in says so last. Otherwise, and once it is closed, with it.
+        if self._closed or self.shared.counter() != self._seen:
+            with self.guard:
+                self._take_news()
+        # Each time, though this process may have written last: another one may have appended and
+        # died since, without publishing anything.
         size = self.log.file.size()
         if size < self.state.wal_end:
             raise CorruptionError(
@@ -287,6 +293,26 @@ class Journal:
         for commit in commits:
             self.memtable.apply(commit)
         self._publish(position, synced_upto)
+
+    def append_record(self, record: bytes, commit_time: int, *, sync: bool) -> None:
+        """Log, sync, apply and publish one commit, as `append`, from the record that the log gets:
+        the next one behind `position`."""
+        before = self.position
+        end = before.offset + len(record)
+        self._write(record)
+        if sync:
+            self._sync()
+        self.stack.memtable.apply_record(record)
+        self._publish(
+            LogPosition(
+                before.wal_number,
+                end,
+                int.from_bytes(record[:8], "little"),
+                before.sequence + 1,
+                commit_time,
+            ),
+            end if sync else self.state.wal_synced,
+        )
 
     def sync(self) -> None:
         """Put every published commit on the medium. Under the commit lock."""
@@ -453,26 +479,26 @@ class Journal:
         generation: int | None = None,
         next_file_number: int | None = None,
     ) -> None:
-        assert self.shared is not None
+        shared = self.shared
+        assert shared is not None
         in_force = self.state
         with self.guard:
             try:
                 # By position: this is the path of every commit.
-                state = self.shared.publish(
-                    SharedState(
-                        in_force.counter,
-                        in_force.session,
-                        in_force.generation if generation is None else generation,
-                        in_force.wal_number,
-                        position.offset,
-                        synced,
-                        position.chain,
-                        position.sequence,
-                        position.commit_time,
-                        flags,
-                        next_file_number or in_force.next_file_number,
-                    )
+                state = SharedState(
+                    shared.next_counter(),
+                    in_force.session,
+                    in_force.generation if generation is None else generation,
+                    in_force.wal_number,
+                    position.offset,
+                    synced,
+                    position.chain,
+                    position.sequence,
+                    position.commit_time,
+                    flags,
+                    next_file_number or in_force.next_file_number,
                 )
+                seen = shared.store(state)
             except StorageError as error:
                 self.fail(error)
                 raise
@@ -480,7 +506,7 @@ class Journal:
             self.position = position
             self.published = position.sequence
             # Last: interrupted before this, the next look finds news and sets all three right.
-            self._seen = _counter_bytes(state)
+            self._seen = seen
 
     def fail(self, error: StorageError) -> None:
         """Refuse writes from now on, and tell the next writer not to trust this log's end."""

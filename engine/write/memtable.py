@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.wal_record import WalRecord
 from lithograph.segments.layer import Change, Direction
 from lithograph.segments.version import EdgeVersion, NodeVersion
 from lithograph.write.commit import Commit
@@ -160,6 +161,15 @@ class Memtable(ABC):
     @abstractmethod
     def apply(self, commit: Commit) -> None:
         """Add the versions of a commit; readers see them once its sequence is published."""
+
+    def apply_record(self, record: bytes) -> None:
+        """Add the versions of the commit in a record that was made here, as `apply` does."""
+        logged, _, _ = WalRecord.decode(record)
+        self.apply(
+            Commit(
+                logged.sequence, logged.commit_time, logged.payload, logged.operation_count, None
+            )
+        )
 
     def is_sound(self, payload: bytes, count: int) -> bool:
         """Return whether the next commit may hold these operations; False where only decoding them

@@ -43,6 +43,9 @@ class QuickMemtable(Memtable):
             commit.sequence, commit.time, commit.payload, commit.operation_count, self.types
         )
 
+    def apply_record(self, record: bytes) -> None:
+        self.core.apply_record(record, self.types)
+
     def is_sound(self, payload: bytes, count: int) -> bool:
         return self.core.is_sound(payload, count, self.next_id, self.type_count)
 

@@ -159,7 +159,7 @@ def _resume(machine: Machine, where: str, tally: FaultTally, *, may_poison: bool
     """The disk works again: the handle reads what it served, and writes, flushes and merges unless
     it says it may not."""
     graph = machine.graph
-    if graph is None or graph._engine._closed:
+    if graph is None or graph._engine.closed:
         return
     try:
         expect_sound(machine, machine.contents.get(graph.sequence))
