@@ -40,6 +40,9 @@ class Case:
 
 CASES: Final[dict[str, tuple[Case, ...]]] = {
     "info": (Case(("info",)),),
+    "stats": (Case(("stats",)), Case(("stats", "--by-type", "--hubs", "3"))),
+    "map": (Case(("map",)), Case(("map", "--svg", "{out}"))),
+    "report": (Case(("report", "-o", "{out}")),),
     "get": (
         Case(("get", "Ada"), empty=1),
         Case(("get", "nobody"), empty=1, small=1, large=1),

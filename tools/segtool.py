@@ -28,6 +28,9 @@ from lithograph.tools.output import Output, complain
 
 VERBS: Final = {
     "info": "show counts and sizes of a store",
+    "stats": "count nodes and edges by type and degree, and bytes by part",
+    "map": "draw the partitions of a store over time",
+    "report": "write a page about a store, with charts",
     "get": "show one node",
     "neighbors": "show the edges at a node",
     "dump": "show files of a store, field by field",
