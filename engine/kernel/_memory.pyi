@@ -142,3 +142,7 @@ def encode_lone(
     synced_upto: int,
     commit_time: int,
 ) -> bytes | None: ...
+
+def put_lines(
+    draft: Draft, text: Buffer, delimiter: int, default_type: str, edge_count_max: int
+) -> tuple[int, int, int, list[tuple[int, int, int]]]: ...

@@ -15,7 +15,7 @@ from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_Se
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 from datetime import UTC
 from operator import itemgetter
@@ -40,3 +40,4 @@ include "arguments.pxi"
 include "operations.pxi"
 include "draft.pxi"
 include "lone_put.pxi"
+include "draft_lines.pxi"

@@ -275,6 +275,10 @@ cdef class Draft:
         """Return the place of a name, which was checked; it is added if it is new."""
         cdef Py_ssize_t size
         cdef const char *text = PyUnicode_AsUTF8AndSize(name, &size)
+        return self.place_of(text, size, name)
+
+    cdef int64_t place_of(self, const char *text, size_t size, str name) except -1:
+        """Return the place of a name; `name` is None where nobody has made a str of it yet."""
         cdef uint64_t digest = xxh64_of(<const uint8_t *>text, size), place
         cdef int64_t known = self.known_place(text, size, digest)
         cdef uint32_t room = max(DRAFT_ROOM, 2 * self.name_room)
@@ -291,7 +295,7 @@ cdef class Draft:
             self.name_room = room
         if not growing_room(&self.name_bytes, size):
             raise MemoryError
-        self.texts.append(name)
+        self.texts.append(PyUnicode_DecodeUTF8(text, size, NULL) if name is None else name)
         self.names[self.name_count] = DraftName(
             digest, self.name_bytes.size, size, -1, UNKNOWN, UNKNOWN
         )

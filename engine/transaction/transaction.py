@@ -21,6 +21,13 @@ from lithograph.ids import ABSENT
 from lithograph.kernel import memory
 from lithograph.read.records import Edge, Node
 from lithograph.transaction.committer import CommitRequest, Committer, too_large
+from lithograph.transaction.edge_lines import (
+    LinesTaken,
+    Reason,
+    RefusedLine,
+    check_delimiter,
+    take_lines,
+)
 from lithograph.transaction.intents import EdgeName, Intents
 from lithograph.transaction.reads_made import ReadsMade
 
@@ -301,6 +308,50 @@ class Transaction:
         intent = self._intents.edge(edge)
         intent.put = True
         intent.patch = intent.patch.then(patch)
+
+    def put_edge_lines(
+        self,
+        text: bytes,
+        *,
+        type: str = "",
+        delimiter: str | None = None,
+        edge_count_max: int = 2**63 - 1,
+    ) -> LinesTaken:
+        """Put the edge that each line of a text says: source, target and perhaps a type.
+
+        As `put_edge(source, type, target, create_missing=True)` for each, much faster. A line that
+        says none is passed over; comments begin with "#" or "%".
+
+        Parameters
+        ----------
+        text : UTF-8, whole lines.
+        type : of lines with two columns, or an empty third.
+        delimiter : the character between columns; None: runs of spaces and tabs.
+        edge_count_max : stop behind so many edges.
+
+        Returns
+        -------
+        LinesTaken : bytes, lines and edges taken, and which lines were refused, and why.
+
+        Raises
+        ------
+        InvalidArgumentError : `type` or `delimiter` cannot be, or the transaction grows too large;
+            the lines before are put.
+        """
+        self._check()
+        byte = check_delimiter(delimiter)
+        check_short_text(type, "type")
+        draft = self._draft
+        if draft is None:
+            return take_lines(self._put_missing_edge, text, byte, type, edge_count_max)
+        assert memory is not None
+        size, lines, edges, refused = memory.put_lines(draft, text, byte, type, edge_count_max)
+        return LinesTaken(
+            size, lines, edges, [RefusedLine(at, taken, Reason(why)) for at, taken, why in refused]
+        )
+
+    def _put_missing_edge(self, source: str, type: str, target: str) -> None:
+        self.put_edge(source, type, target, create_missing=True)
 
     def delete_edge(self, source: str, type: str, target: str, *, key: str = "") -> bool:
         """Delete one edge; return whether there was one."""
