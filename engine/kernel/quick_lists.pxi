@@ -34,6 +34,11 @@ cdef struct ListSearch:
     uint64_t found
     const Edge *probe  # NULL, or the one edge that is looked for; `found` says whether it is there
     Answer answer
+    # Of a search with a probe: whether it went well, and where the list is, NULL where there is none.
+    bint is_placed
+    const uint8_t *start
+    uint64_t size
+    int flags
 
 
 cdef inline bint is_wanted(const ListSearch *search, uint64_t code) noexcept nogil:
@@ -66,6 +71,7 @@ cdef Answer decode_list(
     if not flags & PURE:
         return ODD
     if search.probe != NULL:
+        search.start, search.size, search.flags = start, list_size, flags
         return probe_list(search, start, list_size, flags)
     if flags & INDEXED:
         if list_size < 8:
@@ -399,15 +405,37 @@ cdef class QuickLists(QuickFile):
         return UNSURE if answer == ODD else answer == FOUND
 
 
+cdef void probe_again(void *what) noexcept nogil:
+    cdef ListSearch *search = <ListSearch *>what
+    search.answer = probe_list(search, search.start, search.size, search.flags)
+
+
 cdef Answer seek(const Lists *lists, uint64_t node_id, uint64_t code, uint64_t neighbor) noexcept nogil:
     """Return whether a list has an edge without a key: FOUND, NONE, or ODD."""
     cdef ListSearch search
+    search.is_placed = False
+    return seek_next(&search, lists, node_id, code, neighbor)
+
+
+cdef Answer seek_next(
+    ListSearch *search, const Lists *lists, uint64_t node_id, uint64_t code, uint64_t neighbor
+) noexcept nogil:
+    """The same, behind another seek with this `search`: the list of one node is found once."""
     cdef Edge probe = Edge(code, neighbor)
-    search.lists = lists
-    search.id = node_id
+    cdef bint failed = False
     search.probe = &probe
     search.found = 0
-    if guarded(search_lists, &search) or search.answer == ODD:
+    if search.is_placed and search.lists == lists and search.id == node_id:
+        if search.start == NULL:
+            return NONE
+        failed = guarded(probe_again, search)
+    else:
+        search.lists = lists
+        search.id = node_id
+        search.start = NULL
+        failed = guarded(search_lists, search)
+    search.is_placed = not failed and search.answer != ODD
+    if not search.is_placed:
         return ODD
     return FOUND if search.found else NONE
 

@@ -292,7 +292,7 @@ cdef class QuickView:
         return is_fine
 
     def known_edges(self, edges):
-        """Return the places of those edges that may be there already.
+        """Return the places of those edges that are there, and of those that may be.
 
         edges : bytes, of each edge without a key source, target, type code and anything (u64).
         """
@@ -300,19 +300,21 @@ cdef class QuickView:
         cdef uint64_t count = data.shape[0] // 32, start, place
         cdef EdgeLook looks[EDGES_IN_STEP]
         cdef int in_step
-        cdef list found = []
+        cdef list there = [], doubtful = []
         for start in range(0, count, EDGES_IN_STEP):
             in_step = min(<uint64_t>EDGES_IN_STEP, count - start)
             with nogil:
                 self.look_for(looks, <const uint64_t *>&data[32 * start], in_step)
             for place in range(in_step):
                 if looks[place].is_known:
-                    found.append(start + place)
-        return found
+                    (there if looks[place].is_sure else doubtful).append(start + place)
+        return there, doubtful
 
     cdef void look_for(self, EdgeLook *looks, const uint64_t *edges, int count) noexcept nogil:
         """Find out which edges any layer knows, or may know."""
         cdef EdgeLook *edge
+        cdef const MemEdge *known
+        cdef const MemEdgeVersion *version
         cdef int index, place
         for index in range(count):
             edge = &looks[index]
@@ -325,9 +327,13 @@ cdef class QuickView:
             edge.target_digest = xxh64_of(<const uint8_t *>&edge.target, 8)
             edge.is_open = True
             for place in range(self.memory_count):
-                edge.is_known = memory_edge(
+                known = memory_edge(
                     self.memories[place], edge.source, edge.target, <uint32_t>edge.code, NULL, 0
-                ) != NULL
+                )
+                if known != NULL:
+                    version = edge_seen(known, self.sequence)
+                    edge.is_known = True
+                    edge.is_sure = version != NULL and version.alive
                 edge.is_open = (
                     not edge.is_known and self.memories[place].first_id > edge.youngest
                 )

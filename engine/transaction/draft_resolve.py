@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
 
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.read.fold import find_edge, find_name
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _EDGE: Final = struct.Struct("<QQQQ")
 """An edge in what `Draft.between_old` returns: source, target, type code, place."""
+_SORTED_FROM: Final = 256
 
 
 class Newest(Protocol):
@@ -62,9 +65,26 @@ def _leave_known_edges(
 ) -> bool:
     """Take out the edges that are there as they shall be; return False if one is to change."""
     plain, keyed = draft.between_old(codes)
-    for source, target, code, place in _doubtful(quick, plain):
-        if not _may_stay(draft, newest, source, (code, target, ""), place):
+    if len(plain) >= _SORTED_FROM * _EDGE.size:
+        # Edges of one source behind each other: the kernel finds its lists once (3 µs to 1 µs per
+        # edge over a dozen segments).
+        rows = np.frombuffer(plain, np.int64).reshape(-1, 4)
+        plain = rows[np.argsort(rows[:, 0])].tobytes()
+    patience = 16
+    while plain:
+        there, doubtful = quick.known_edges(plain)
+        if not all([draft.leave(_edge_at(plain, at)[3]) for at in there]):
             return False
+        for at in doubtful[:patience]:
+            source, target, code, place = _edge_at(plain, at)
+            if not _may_stay(draft, newest, source, (code, target, ""), place):
+                return False
+        # The careful look at the first of them opened files that nobody had opened yet: then the
+        # kernel is asked again, for it was unsure of all edges, not only of these.
+        plain = b"".join(
+            [plain[at * _EDGE.size : (at + 1) * _EDGE.size] for at in doubtful[patience:]]
+        )
+        patience *= 2
     return all(
         _may_stay(draft, newest, source, (code, target, key), place)
         for source, code, target, key, place in keyed
@@ -79,18 +99,6 @@ def _may_stay(
     return there is None or draft.leave(place)
 
 
-def _doubtful(quick: QuickView, edges: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the edges that may be there already: source, target, type code, place.
-
-    The careful look at the first of them opens files that nobody has opened yet: then the kernel
-    is asked again, for it was unsure of all edges, not only of these.
-    """
-    done, patience = 0, 16
-    while done < len(edges):
-        places = quick.known_edges(edges[done:])
-        for at in places[:patience]:
-            yield _EDGE.unpack_from(edges, done + at * _EDGE.size)
-        if len(places) <= patience:
-            return
-        done += (places[patience - 1] + 1) * _EDGE.size
-        patience *= 2
+def _edge_at(edges: bytes, at: int) -> tuple[int, int, int, int]:
+    """Return source, target, type code and place of an edge."""
+    return _EDGE.unpack_from(edges, at * _EDGE.size)
