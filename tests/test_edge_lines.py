@@ -77,7 +77,7 @@ def test_lines_are_logged_as_the_plain_way_logs_them(
     found = []
     for drafts in (False, True):
         with recorded(drafts=drafts) as (graph, payloads):
-            taken = put_all(graph, text, delimiter=delimiter, type=type_name, edge_count_max=count)
+            taken = put_all(graph, text, delimiter=delimiter, type=type_name, line_count_max=count)
             found.append((taken, payloads))
 
     assert found[0] == found[1]
@@ -146,9 +146,9 @@ def test_lines_make_edges_and_what_is_none_is_refused(tmp_path: Path) -> None:
 def test_lines_go_on_where_the_last_ones_ended(tmp_path: Path) -> None:
     text = b"".join(b"a b%d\n" % number for number in range(10))
     with lithograph.open(tmp_path / "g") as graph:
-        taken = put_all(graph, text, edge_count_max=4)
+        taken = put_all(graph, text, line_count_max=4)
 
-        assert [each.edge_count for each in taken] == [4, 4, 2]
+        assert [each.line_count for each in taken] == [4, 4, 2]
         assert graph.edge_count == 10
 
 

@@ -144,5 +144,5 @@ def encode_lone(
 ) -> bytes | None: ...
 
 def put_lines(
-    draft: Draft, text: Buffer, delimiter: int, default_type: str, edge_count_max: int
+    draft: Draft | None, text: Buffer, delimiter: int, default_type: str, line_count_max: int
 ) -> tuple[int, int, int, list[tuple[int, int, int]]]: ...

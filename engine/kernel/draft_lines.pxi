@@ -22,12 +22,12 @@ cdef struct Column:
 
 
 def put_lines(
-    Draft draft not None, const uint8_t[::1] text not None, int delimiter, str default_type not None,
-    uint64_t edge_count_max,
+    Draft draft, const uint8_t[::1] text not None, int delimiter, str default_type not None,
+    uint64_t line_count_max,
 ):
     """Put the edge that each line says, its ends where they are missing; see `take_lines`.
 
-    delimiter : a byte, or -1 for runs of spaces and tabs.
+    draft : None to look only.   delimiter : a byte, or -1 for runs of spaces and tabs.
 
     Return bytes, lines and edges taken, and (offset, size, reason) of lines that say no edge.
     """
@@ -46,7 +46,7 @@ def put_lines(
         return 0, 0, 0, refused
     start = at = &text[0]
     end = at + text.shape[0]
-    while at < end and edge_count < edge_count_max:
+    while at < end and line_count < line_count_max:
         line_end = <const uint8_t *>memchr(at, NEWLINE, end - at)
         if line_end == NULL:
             line_end = end
@@ -55,6 +55,8 @@ def put_lines(
             text_end -= 1
         verdict = columns_of(at, text_end, delimiter, columns)
         if not verdict:
+            edge_count += 1
+        if not verdict and draft is not None:
             if not columns[2].size:
                 if default_place < 0:
                     default_place = draft.type_place(default_type)
@@ -68,7 +70,6 @@ def put_lines(
                     last_type = columns[2]
                 type_place = last_place
             put_columns(draft, columns, type_place)
-            edge_count += 1
         elif verdict > 0:
             refused.append((at - start, text_end - at, verdict))
         line_count += 1

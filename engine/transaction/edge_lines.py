@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lithograph.errors import InvalidArgumentError
 from lithograph.formats.text import TEXT_SIZE_MAX
+from lithograph.kernel import memory
+
+if TYPE_CHECKING:
+    from lithograph.kernel._memory import Draft
 
 _COLUMNS_MAX: Final = 3
 _COMMENTS: Final = (b"#", b"%")
@@ -78,20 +82,39 @@ def check_delimiter(delimiter: str | None) -> int:
     return ord(delimiter)
 
 
+def put_lines(
+    draft: Draft | None, text: bytes, delimiter: int, default_type: str, line_count_max: int
+) -> LinesTaken:
+    """Put edges into a draft of the kernel, or, where it is None, only look; see `take_lines`."""
+    if memory is None:
+        assert draft is None
+        return take_lines(_nothing, text, delimiter, default_type, line_count_max)
+    size, lines, edges, refused = memory.put_lines(
+        draft, text, delimiter, default_type, line_count_max
+    )
+    return LinesTaken(
+        size, lines, edges, [RefusedLine(at, taken, Reason(why)) for at, taken, why in refused]
+    )
+
+
+def _nothing(source: str, type_name: str, target: str) -> None:
+    """Only looking."""
+
+
 def take_lines(
     put: Callable[[str, str, str], None],
     text: bytes,
     delimiter: int,
     default_type: str,
-    edge_count_max: int,
+    line_count_max: int,
 ) -> LinesTaken:
     """Call `put(source, type, target)` for each line of `text` that says an edge, in order.
 
-    delimiter : see `check_delimiter`.   edge_count_max : edges after which this stops.
+    delimiter : see `check_delimiter`.   line_count_max : lines after which this stops.
     """
     at = line_count = edge_count = 0
     refused: list[RefusedLine] = []
-    while at < len(text) and edge_count < edge_count_max:
+    while at < len(text) and line_count < line_count_max:
         end = text.find(b"\n", at)
         after = end + 1
         if end < 0:

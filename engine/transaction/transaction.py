@@ -23,9 +23,8 @@ from lithograph.read.records import Edge, Node
 from lithograph.transaction.committer import CommitRequest, Committer, too_large
 from lithograph.transaction.edge_lines import (
     LinesTaken,
-    Reason,
-    RefusedLine,
     check_delimiter,
+    put_lines,
     take_lines,
 )
 from lithograph.transaction.intents import EdgeName, Intents
@@ -315,7 +314,7 @@ class Transaction:
         *,
         type: str = "",
         delimiter: str | None = None,
-        edge_count_max: int = 2**63 - 1,
+        line_count_max: int = 2**63 - 1,
     ) -> LinesTaken:
         """Put the edge that each line of a text says: source, target and perhaps a type.
 
@@ -327,7 +326,7 @@ class Transaction:
         text : UTF-8, whole lines.
         type : of lines with two columns, or an empty third.
         delimiter : the character between columns; None: runs of spaces and tabs.
-        edge_count_max : stop behind so many edges.
+        line_count_max : stop behind so many lines.
 
         Returns
         -------
@@ -343,12 +342,8 @@ class Transaction:
         check_short_text(type, "type")
         draft = self._draft
         if draft is None:
-            return take_lines(self._put_missing_edge, text, byte, type, edge_count_max)
-        assert memory is not None
-        size, lines, edges, refused = memory.put_lines(draft, text, byte, type, edge_count_max)
-        return LinesTaken(
-            size, lines, edges, [RefusedLine(at, taken, Reason(why)) for at, taken, why in refused]
-        )
+            return take_lines(self._put_missing_edge, text, byte, type, line_count_max)
+        return put_lines(draft, text, byte, type, line_count_max)
 
     def _put_missing_edge(self, source: str, type: str, target: str) -> None:
         self.put_edge(source, type, target, create_missing=True)

@@ -15,6 +15,7 @@ Kinds = Verbs
 
 KINDS: Final = {
     "jsonl": "memory.jsonl of agents, and event logs",
+    "edges": "lines of two or three columns: source, target, type",
     "python": "Python source files",
 }
 """Every kind and what it reads."""
