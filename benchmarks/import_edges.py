@@ -77,7 +77,8 @@ def run(file: Path, store: Path) -> None:
     seconds = time.perf_counter() - begun
     answer = json.loads(process.communicate()[0])
     assert process.returncode == 0
-    print(f"{seconds:.1f} s, {answer["more"]["lines"] / seconds:,.0f} lines/s; {answer}")
+    lines = answer["more"]["lines"]
+    print(f"{seconds:.1f} s, {lines / seconds:,.0f} lines/s; {answer}")
     print(f"resident at most {resident:,} bytes, anonymous {anonymous:,}")
 
 

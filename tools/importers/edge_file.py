@@ -20,7 +20,7 @@ from lithograph.tools.importers.rows import Reject
 from lithograph.tools.progress import Report
 from lithograph.transaction.edge_lines import LinesTaken, check_delimiter, put_lines
 
-LINES_MAX: Final = 65_536
+_LINES_MAX: Final = 65_536
 """Of one commit: more of them look up fewer names twice, and take more memory (250 bytes each)."""
 
 _STRETCH: Final = 1 << 20
@@ -37,23 +37,19 @@ class EdgeFile:
     delimiter : see `Transaction.put_edge_lines`.   type_name : of lines with two columns.
     """
 
-    def __init__(
-        self, file: InputFile, delimiter: str | None, type_name: str, lines_max: int = LINES_MAX
-    ) -> None:
+    def __init__(self, file: InputFile, delimiter: str | None, type_name: str) -> None:
         self._file = file
         self._binary = file.binary
         self._delimiter = delimiter
         self._byte = check_delimiter(delimiter)
         self._type = check_short_text(type_name, "--type")
-        self._lines_max = lines_max
-        self._line = 0
         self.lines = self.edges = 0
 
     def check(self, report: Report) -> Iterator[Reject]:
         """Yield the lines that are no edges and no comments."""
 
         def look(text: bytes) -> LinesTaken:
-            return put_lines(None, text, self._byte, self._type, self._lines_max)
+            return put_lines(None, text, self._byte, self._type, _LINES_MAX)
 
         yield from self._taken(look, report)
 
@@ -68,7 +64,7 @@ class EdgeFile:
                     text,
                     type=self._type,
                     delimiter=self._delimiter,
-                    line_count_max=self._lines_max,
+                    line_count_max=_LINES_MAX,
                 )
             loader.commits += transaction.sequence is not None
             return taken
