@@ -63,6 +63,11 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
             writes=True,
         ),
         Case(("import", "python", "{files}/none.py"), 5, 5, 5, 5, 5, 5, writes=True),
+        Case(
+            ("import", "edges", "{files}/edges.txt"),
+            files={"edges.txt": "Ada Charles\n"},
+            writes=True,
+        ),
     ),
     "verify": (Case(("verify",)), Case(("verify", "--checksums")), Case(("verify", "--deep"))),
     "checkpoint": (Case(("checkpoint",), writes=True),),
