@@ -134,6 +134,7 @@ def test_a_report_of_damage_says_where(past: Path, tmp_path: Path) -> None:
     shallow, deep = write_report(copy, code=1), write_report(copy, "--deep", code=1)
 
     for page in (shallow, deep):
+        assert [title.text for title in parse(page).iter("h2")][:2] == ["Health", "Store map"]
         assert path.name in words_of(page)
         assert "Types and degrees were not counted" in words_of(page)
     assert "every byte was read" in words_of(deep)

@@ -62,10 +62,10 @@ def map_picture(found: MapAnswer) -> str:
 def percent(share: float) -> str:
     """Return a share in percent, to one place.
 
-    >>> percent(0.125)
-    '12.5 %'
+    >>> percent(0.125), percent(0), percent(0.0001)
+    ('12.5 %', '0.0 %', '<0.1 %')
     """
-    return f"{100 * share:.1f} %"
+    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def minute(time: datetime) -> str:
