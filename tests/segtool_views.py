@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-import lithograph
+from lithograph import Graph
+from lithograph.graph import registry
+from lithograph.options import Options, Tuning
 from lithograph.tools.segtool import main
 
-HOSTILE: Final = "</text></svg><script>alert(1)</script>&amp;\x1b[31m\u202e\"'>\ufffe"
+HOSTILE: Final = "</text></svg><script>alert(1)</script>&amp;\x1b[31m\u202e\"'>"
 START: Final = datetime(2026, 1, 15, tzinfo=UTC)
 
 
@@ -45,7 +48,7 @@ class Terminal(io.StringIO):
 def segtool(*arguments: object, screen: io.StringIO | None = None) -> Answer:
     """Run a command in this process."""
     out, err = screen if screen is not None else io.StringIO(), io.StringIO()
-    environment = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    environment = {"NO_COLOR": "1", "TERM": "dumb"}
     with mock.patch.dict(os.environ, environment), redirect_stdout(out), redirect_stderr(err):
         os.environ.pop("LITHOGRAPH_STORE", None)
         code = main([str(argument) for argument in arguments])
@@ -53,15 +56,35 @@ def segtool(*arguments: object, screen: io.StringIO | None = None) -> Answer:
 
 
 def seen(*arguments: object) -> str:
-    """Return what somebody sees on a terminal 100 columns wide, without blank ends of lines."""
+    """Return what somebody sees on a terminal 80 columns wide, without blank ends of lines."""
     answer = segtool(*arguments, screen=Terminal())
     assert (answer.code, answer.err) == (0, "")
     return "".join(line.rstrip() + "\n" for line in answer.out.splitlines())
 
 
+def play(session: str, store: Path) -> str:
+    """Return a session with what its commands say now.
+
+    Its commands are its lines that start with "$ "; what ends with "| cat" is in a pipe.
+    """
+    said = []
+    for line in session.splitlines():
+        if line.startswith("$ "):
+            words = shlex.split(line.removeprefix("$ segtool").removesuffix("| cat"))
+            arguments = [*words, "--store", str(store)]
+            in_a_pipe = line.endswith("| cat")
+            said += [line, segtool(*arguments).out if in_a_pipe else seen(*arguments)]
+    return "\n".join(said)
+
+
 def make_past(path: Path) -> Path:
-    """Make a store of three months: two types, a hub, changes, and commits in the log only."""
-    with lithograph.open(path, durability="off") as graph:
+    """Make a store of three months: two types, a hub, changes, and commits in the log only.
+
+    The same each time: no thread merges in the background.
+    """
+    tuning = Tuning(background=False, compaction=False)
+    options = Options(durability="off", tuning=tuning)
+    with Graph(registry.acquire(str(path), options), writable=True) as graph:
         for month in range(3):
             with graph.transaction(at=START + timedelta(days=30 * month)) as tx:
                 for number in range(50):

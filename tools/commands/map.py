@@ -87,14 +87,15 @@ def _show(found: MapAnswer, output: Output) -> None:
     if segments:
         begin, end = segments[0][1].first_time, segments[-1][1].last_time
         output.line(
-            f"{len(segments)} segments in {len(found.partitions)} partitions, commits from"
+            f"segments: {len(segments)}, partitions: {len(found.partitions)}, commits from"
             f" {_minute(begin)} to {_minute(end)}"
         )
         output.table(_COLUMNS, _pictured(segments, output))
     share = f", {100 * found.superseded_share:.1f} % superseded" if segments else ""
     output.line(f"segments    {human_size(found.size_bytes)}{share}")
     output.line(f"name index  {human_size(found.run_size_bytes)} in {found.run_count} runs")
-    waiting = f", {found.log_commit_count:,} commits in no segment yet"
+    commits = "commit" if found.log_commit_count == 1 else "commits"
+    waiting = f", {found.log_commit_count:,} {commits} in no segment yet"
     output.line(f"log         {human_size(found.log_size_bytes)}{waiting}")
 
 
