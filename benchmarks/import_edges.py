@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -75,10 +76,12 @@ def run(file: Path, store: Path) -> None:
     )
     resident, anonymous = peak_of(process)
     seconds = time.perf_counter() - begun
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     answer = json.loads(process.communicate()[0])
     assert process.returncode == 0
     lines = answer["more"]["lines"]
     print(f"{seconds:.1f} s, {lines / seconds:,.0f} lines/s; {answer}")
+    print(f"of a processor {used.ru_utime:.1f} s, and {used.ru_stime:.1f} s in the system")
     print(f"resident at most {resident:,} bytes, anonymous {anonymous:,}")
 
 

@@ -68,6 +68,12 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
             files={"edges.txt": "Ada Charles\n"},
             writes=True,
         ),
+        Case(
+            ("import", "graphml", "{files}/graph.xml"),
+            files={"graph.xml": "<graphml><graph><node id='Ada'/></graph></graphml>"},
+            writes=True,
+        ),
+        Case(("import", "git", "{files}/none"), 5, 5, 5, 5, 5, 5, writes=True),
     ),
     "verify": (Case(("verify",)), Case(("verify", "--checksums")), Case(("verify", "--deep"))),
     "checkpoint": (Case(("checkpoint",), writes=True),),

@@ -142,7 +142,6 @@ def encode_lone(
     synced_upto: int,
     commit_time: int,
 ) -> bytes | None: ...
-
 def put_lines(
     draft: Draft | None, text: Buffer, delimiter: int, default_type: str, line_count_max: int
 ) -> tuple[int, int, int, list[tuple[int, int, int]]]: ...

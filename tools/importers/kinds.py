@@ -16,6 +16,8 @@ Kinds = Verbs
 KINDS: Final = {
     "jsonl": "memory.jsonl of agents, and event logs",
     "edges": "lines of two or three columns: source, target, type",
+    "git": "a git repository: commits, authors, files",
+    "graphml": "GraphML, as networkx, Gephi and yEd write it",
     "python": "Python source files",
 }
 """Every kind and what it reads."""
