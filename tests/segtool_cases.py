@@ -83,5 +83,15 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         Case(("restore", "--copy", "--quick", "{store}", "{out}")),
         Case(("restore", "{store}", "{store}"), 2, 2, 2),
     ),
+    "compact": (
+        Case(("compact",), writes=True),
+        Case(("compact", "--dry-run")),
+        Case(("compact", "--drop-history-before", "2020-01-01"), writes=True),
+    ),
+    "repair": (
+        Case(("repair", "--dry-run"), damaged=1),
+        Case(("repair", "--to", "{out}"), damaged=1),
+        Case(("repair",), 2, 2, 2, 2, 2, 2),
+    ),
     "rebuild-index": (Case(("rebuild-index",), writes=True),),
 }

@@ -58,7 +58,7 @@ class StoredSlice:
                 yield node_id, version, []
             return
         span = self._segment.span
-        both = _zipped(self._segment.all_nodes(), history.all_nodes(span))
+        both = zipped(self._segment.all_nodes(), history.all_nodes(span))
         for node_id, end, versions in both:
             yield node_id, end, versions or []
 
@@ -103,7 +103,7 @@ class StoredSlice:
                 yield source, _joined(stored, None)
             return
         span = self._segment.span
-        both = _zipped(self._segment.all_edges(), history.all_edges(span))
+        both = zipped(self._segment.all_edges(), history.all_edges(span))
         for source, ends, old in both:
             yield source, _joined(ends, old)
 
@@ -113,7 +113,7 @@ class StoredSlice:
             for target, marked in self._segment.all_incoming():
                 yield target, _joined_incoming(marked, None)
             return
-        for target, stored, old in _zipped(self._segment.all_incoming(), history.all_incoming()):
+        for target, stored, old in zipped(self._segment.all_incoming(), history.all_incoming()):
             yield target, _joined_incoming(stored, old)
 
     def feeds(self, direction: Direction) -> tuple[StoredFeed, StoredFeed | None] | None:
@@ -239,7 +239,7 @@ def _joined_incoming(
     return edges
 
 
-def _zipped(
+def zipped(
     left: Iterator[tuple[int, Left]], right: Iterator[tuple[int, Right]]
 ) -> Iterator[tuple[int, Left | None, Right | None]]:
     """Yield each id of the two streams, ascending, with what each of them says of it."""

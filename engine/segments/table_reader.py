@@ -143,6 +143,11 @@ class TableReader:
             raise self.wrong(f"block {index} stands at {start} to {end}")
         return row, start, end
 
+    def row_at(self, index: int) -> tuple[int, ...]:
+        """Return a block's row of the directory alone."""
+        row = self._row
+        return row.unpack_from(self.file.read(self._directory.offset + index * row.size, row.size))
+
     def bodies(self, first: int, end: int, size_max: int) -> list[tuple[tuple[int, ...], bytes]]:
         """Return rows and bodies of the blocks [first, end) of a table with envelopes, past the
         cache; fewer, but at least one, if they stand in more than `size_max` bytes.
