@@ -35,6 +35,7 @@ VERBS: Final = {
     "neighbors": "show the edges at a node",
     "dump": "show files of a store, field by field",
     "import": "read data of another kind into a store",
+    "export": "write the graph as data of another kind",
     "verify": "check the files of a store",
     "checkpoint": "put what is only in the log into files",
     "compact": "merge everything into one segment and one run",
