@@ -74,6 +74,26 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
             writes=True,
         ),
         Case(("import", "git", "{files}/none"), 5, 5, 5, 5, 5, 5, writes=True),
+        Case(
+            ("import", "jsonl", "{files}/memory.jsonl"),
+            files={"memory.jsonl": '{"name": "Eve", "entityType": ""}\n'},
+            writes=True,
+        ),
+        Case(
+            ("import", "jsonl", "{files}/half.jsonl"),
+            *(1, 1, 1),
+            files={"half.jsonl": '{"name": "Eve", "entityType": ""}\nnonsense\n'},
+            writes=True,
+        ),
+        Case(
+            ("import", "jsonl", "{files}/memory.jsonl", "--strict"),
+            *(1, 1, 1, 1, 1, 1),
+            files={"memory.jsonl": "nonsense\n"},
+        ),
+    ),
+    "export": (
+        Case(("export", "jsonl"), answers=False),
+        Case(("export", "jsonl", "--type", "Person", "--dialect", "plain", "-o", "{out}")),
     ),
     "verify": (Case(("verify",)), Case(("verify", "--checksums")), Case(("verify", "--deep"))),
     "checkpoint": (Case(("checkpoint",), writes=True),),

@@ -136,9 +136,11 @@ def test_a_verb_ends_as_its_row_says(
         assert contents(store) == before
 
 
-def shape_of(verb: str) -> tuple[Any, bool]:
+def shape_of(verb: str, case: Case) -> tuple[Any, bool]:
     """Return the struct that a verb answers in, and whether it answers in many."""
-    module = load_verb(verb)
+    module: Any = load_verb(verb)
+    if verb in ("import", "export"):
+        module = import_module(f"lithograph.tools.{verb}ers.{case.arguments[1]}_{verb}")
     try:
         answer: Any = import_module(f"{module.__name__}_answer")
     except ModuleNotFoundError:
@@ -169,7 +171,7 @@ def test_json_has_the_shape_that_is_promised(
     assert code == getattr(case, kind)
     if code and not out:
         return
-    shape, many = shape_of(verb)
+    shape, many = shape_of(verb, case)
     if option == "--ndjson":
         texts = out.splitlines()
         assert many or len(texts) == 1

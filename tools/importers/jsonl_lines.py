@@ -31,13 +31,22 @@ def read_object(line: bytes, number: int) -> dict[str, Any] | None:
         line = line[len(_BOM) :]
     try:
         text = line.decode()
-        if not text or text.isspace():
-            return None
-        value = _decode(text)
     except UnicodeDecodeError as error:
         raise InvalidArgumentError(
             f"not UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}"
         ) from None
+    if not text or text.isspace():
+        return None
+    value = decode_json(text)
+    if type(value) is not dict:
+        raise InvalidArgumentError(f"not an object, found {shown(value)}")
+    return value
+
+
+def decode_json(text: str) -> Any:
+    """Return the value of a text; errors as in `read_object`."""
+    try:
+        return _decode(text)
     except json.JSONDecodeError as error:
         raise InvalidArgumentError(f"not JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
@@ -46,9 +55,6 @@ def read_object(line: bytes, number: int) -> dict[str, Any] | None:
         raise
     except ValueError:  # Python refuses to read integers of thousands of digits.
         raise InvalidArgumentError("not read: an integer has too many digits") from None
-    if type(value) is not dict:
-        raise InvalidArgumentError(f"not an object, found {shown(value)}")
-    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

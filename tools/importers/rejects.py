@@ -28,12 +28,14 @@ class RejectedLine(msgspec.Struct, omit_defaults=True):
 
     line : its number in FILE, from 1. reason : why it was set aside. text : the line; bytes that
     are not UTF-8 as \\xNN. size : where `text` is only the beginning, how long the line was.
+    file : where several were read, which of them.
     """
 
     line: int
     reason: str
     text: str
     size: int | None = None
+    file: str = ""
 
 
 class Rejects:
@@ -62,7 +64,9 @@ class Rejects:
         size = len(text) if len(text) > TEXT_SIZE_MAX else None
         kept = text[:TEXT_SIZE_MAX].encode("utf-8", "backslashreplace").decode()
         reason = reject.reason.encode("utf-8", "backslashreplace").decode()
-        self._write(msgspec.json.encode(RejectedLine(reject.line, reason, kept, size)) + b"\n")
+        file = reject.file.encode("utf-8", "backslashreplace").decode()
+        line = RejectedLine(reject.line, reason, kept, size, file)
+        self._write(msgspec.json.encode(line) + b"\n")
         self.count += 1
 
     def sift(self, rows: Iterable[Row]) -> Iterator[NodeRow | EdgeRow]:

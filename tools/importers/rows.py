@@ -54,12 +54,13 @@ class Reject(msgspec.Struct, frozen=True):
     """A line that is no row.
 
     line : from 1; 0 where the source has no lines. reason : what was found, and what was expected.
-    text : the line as it stands.
+    text : the line as it stands. file : its name, where an import reads several.
     """
 
     line: int
     reason: str
     text: bytes | str
+    file: str = ""
 
 
 Row = NodeRow | EdgeRow | Reject
