@@ -113,5 +113,10 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         Case(("repair", "--to", "{out}"), damaged=1),
         Case(("repair",), 2, 2, 2, 2, 2, 2),
     ),
+    "diff": (
+        Case(("diff", "--as-of", "0"), small=1, large=1),
+        Case(("diff", "--as-of", "1", "--as-of", "1"), empty=2),
+        Case(("diff",), 2, 2, 2, 2, 2, 2),
+    ),
     "rebuild-index": (Case(("rebuild-index",), writes=True),),
 }

@@ -43,6 +43,7 @@ VERBS: Final = {
     "rebuild-index": "make the name index again",
     "backup": "copy a store as it is now, while others write",
     "restore": "make a new store from a backup",
+    "diff": "compare two stores, or one with its past",
 }
 """Every verb and what it does; its module in `lithograph.tools.commands` has the same name."""
 
