@@ -95,6 +95,7 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         Case(("export", "jsonl"), answers=False),
         Case(("export", "jsonl", "--type", "Person", "--dialect", "plain", "-o", "{out}")),
     ),
+    "doctor": (Case(("doctor",), locked=1, damaged=1),),
     "verify": (Case(("verify",)), Case(("verify", "--checksums")), Case(("verify", "--deep"))),
     "checkpoint": (Case(("checkpoint",), writes=True),),
     "backup": (Case(("backup", "{out}")), Case(("backup", "--copy", "{out}"))),

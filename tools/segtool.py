@@ -36,6 +36,7 @@ VERBS: Final = {
     "dump": "show files of a store, field by field",
     "import": "read data of another kind into a store",
     "export": "write the graph as data of another kind",
+    "doctor": "say how a store is, and what to run next",
     "verify": "check the files of a store",
     "checkpoint": "put what is only in the log into files",
     "compact": "merge everything into one segment and one run",

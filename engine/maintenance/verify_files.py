@@ -155,7 +155,13 @@ def _checked_blocks(reader: RunReader | SegmentReader | HistoryReader) -> Findin
 
 
 def note_unnamed(files: Files, store_uuid: bytes) -> None:
-    """Say in the log which sealed files no manifest names: another process's work, or debris."""
+    """Say in the log which sealed files no manifest names."""
+    for name in unnamed_files(files, store_uuid):
+        _log.info("%s: no manifest names it", files.path_of(name))
+
+
+def unnamed_files(files: Files, store_uuid: bytes) -> list[str]:
+    """Return the sealed files that no manifest names: another process's work, or debris."""
     named: set[str] = set()
     for number in manifest_numbers(files):
         try:
@@ -166,8 +172,7 @@ def note_unnamed(files: Files, store_uuid: bytes) -> None:
     for partition, number, kind in partition_files(files):
         name_of = segment_name if kind == "seg" else history_name
         found.append(name_of(partition, number))
-    for name in sorted(set(found) - named):
-        _log.info("%s: no manifest names it", files.path_of(name))
+    return sorted(set(found) - named)
 
 
 def _compare_segment(reader: SegmentReader, entry: SegmentEntry) -> Findings:
