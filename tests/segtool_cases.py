@@ -24,6 +24,7 @@ class Case:
     foreign : a directory with somebody's notes in it.
     answers : it writes JSON in the shape of its module where it succeeds.
     writes : it may change the store, or create one.
+    files : texts by the names of files.
     """
 
     arguments: tuple[str, ...]
@@ -40,6 +41,9 @@ class Case:
 
 CASES: Final[dict[str, tuple[Case, ...]]] = {
     "info": (Case(("info",)),),
+    "ls": tuple(
+        Case(("ls", *what)) for what in ((), ("partitions",), ("segments",), ("runs",), ("wal",))
+    ),
     "stats": (Case(("stats",)), Case(("stats", "--by-type", "--hubs", "3"))),
     "map": (Case(("map",)), Case(("map", "--svg", "{out}"))),
     "report": (Case(("report", "-o", "{out}")),),
@@ -52,6 +56,17 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         Case(("neighbors", "Ada"), empty=1),
         Case(("neighbors", "Ada", "--direction", "both", "--type", "knows"), empty=1),
     ),
+    "path": (
+        Case(("path", "Ada", "Charles"), empty=1),
+        Case(("path", "Charles", "Ada"), empty=1, small=1, large=1),
+        Case(("path", "Charles", "Ada", "--direction", "both", "--max-hops", "1"), empty=1),
+    ),
+    "history": (Case(("history", "Ada"), empty=1),),
+    "scan": (
+        Case(("scan",)),
+        Case(("scan", "--prefix", "n1", "--type", "number", "--limit", "7")),
+    ),
+    "readers": (Case(("readers",), locked=0, damaged=0),),
     "dump": (
         Case(("dump", "{store}/CURRENT"), locked=0, damaged=0),
         Case(("dump", "wal/00000001.wal"), large=5, locked=0),

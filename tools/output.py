@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
@@ -28,6 +28,8 @@ Item = TypeVar("Item", bound="msgspec.Struct")
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+_BROKEN_WIDTH: Final = 6
+_PADDING: Final = 2
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -192,12 +194,40 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        framed = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
-            framed.add_column(column, overflow="fold")
-        for row in rows:
-            framed.add_row(*(Text(_terminal_cell(value)) for value in row))
+        held = [tuple(row) for row in rows]
+        framed = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        texts = [[_terminal_cell(value) for value in row] for row in held]
+        widths = [
+            max(map(len, [column, *(row[index] for row in texts)]))
+            for index, column in enumerate(columns)
+        ]
+        whole = _unbroken(widths, self.console.width)
+        for index, column in enumerate(columns):
+            numeric = bool(held) and all(type(row[index]) is int for row in held)
+            framed.add_column(
+                column,
+                overflow="fold",
+                no_wrap=index in whole,
+                justify="right" if numeric else "left",
+            )
+        for row in texts:
+            framed.add_row(*map(Text, row))
         self.console.print(framed)
+
+
+def _unbroken(widths: Sequence[int], room: int) -> set[int]:
+    """Return which columns need not be broken into lines in a table as wide as `room`.
+
+    The narrow ones first, as long as every other one keeps a readable width.
+    """
+    whole: set[int] = set()
+    room -= sum(min(width, _BROKEN_WIDTH) + _PADDING for width in widths)
+    for index in sorted(range(len(widths)), key=lambda index: widths[index]):
+        room -= max(widths[index] - _BROKEN_WIDTH, 0)
+        if room < 0:
+            break
+        whole.add(index)
+    return whole
 
 
 def struct_json(value: msgspec.Struct, indent: int | None = None) -> str:
@@ -209,4 +239,8 @@ def struct_json(value: msgspec.Struct, indent: int | None = None) -> str:
 
 
 def _terminal_cell(value: Any) -> str:
-    return f"{value:,}" if type(value) is int else cell_text(value)
+    if type(value) is int:
+        return f"{value:,}"
+    if isinstance(value, datetime) and value.utcoffset() == timedelta(0):
+        return value.isoformat(" ", "seconds").removesuffix("+00:00") + "Z"
+    return cell_text(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from types import TracebackType
@@ -10,7 +11,10 @@ from lithograph.errors import StorageError
 
 
 class RegularFile:
-    """An open file; its size is the one it had when it was opened, whatever is appended since."""
+    """An open file; its size is the one it had when it was opened, whatever is appended since.
+
+    changed_at : when it was last written to, in seconds since 1970.
+    """
 
     def __init__(self, path: str) -> None:
         """Open the file.
@@ -31,6 +35,18 @@ class RegularFile:
             os.close(self._fd)
             raise StorageError(f"{path} is not a regular file")
         self.size = found.st_size
+        self.changed_at = found.st_mtime
+
+    def is_locked(self) -> bool:
+        """Return whether a process holds a lock on the file; never waits, and leaves none."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            raise StorageError(f"cannot lock {self.path}: {error.strerror}") from error
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        return False
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset` on; fewer where the file ends."""

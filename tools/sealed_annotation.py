@@ -40,11 +40,13 @@ class Selection:
     """What of a large file is shown.
 
     page : number of one page of a run.   node_id : of one node, in a segment or a history.
+    sequence : of one commit, in a log.
     everything : no matter how much it is.
     """
 
     page: int | None = None
     node_id: int | None = None
+    sequence: int | None = None
     everything: bool = False
 
     @property

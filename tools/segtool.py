@@ -28,11 +28,16 @@ from lithograph.tools.output import Output, complain
 
 VERBS: Final = {
     "info": "show counts and sizes of a store",
+    "ls": "list the files of a store",
     "stats": "count nodes and edges by type and degree, and bytes by part",
     "map": "draw the partitions of a store over time",
     "report": "write a page about a store, with charts",
     "get": "show one node",
     "neighbors": "show the edges at a node",
+    "path": "show a shortest path between two nodes",
+    "history": "show what became of a node",
+    "scan": "list nodes in the order of their names",
+    "readers": "show which processes have a store open",
     "dump": "show files of a store, field by field",
     "import": "read data of another kind into a store",
     "export": "write the graph as data of another kind",

@@ -24,6 +24,7 @@ from lithograph.formats.wal_header import WAL_HEADER, WAL_START, WalHeader
 from lithograph.formats.wal_record import ALIGNMENT, RECORD, RECORD_SIZE_MIN, WalRecord
 from lithograph.tools.annotation import Damage, Note, Part, damage, fitting
 from lithograph.tools.regular_file import RegularFile
+from lithograph.tools.sealed_annotation import Selection
 
 RECORD_SIZE_MAX: Final = 2**28
 """Larger records are not read: a commit is 64 MiB at most, but for the deletion of a huge hub."""
@@ -41,8 +42,11 @@ class _Expected:
     chain: int | None
 
 
-def annotate_wal(file: RegularFile) -> Iterator[Note]:
-    """Yield the headers, every record's head and operations, and what is damaged."""
+def annotate_wal(file: RegularFile, selection: Selection) -> Iterator[Note]:
+    """Yield the headers, every record's head and operations, and what is damaged.
+
+    Of a commit that is not selected only damage is told.
+    """
     data = file.read_at(0, WAL_START)
     yield Part(0, "file header")
     yield from fitting(HEADER, data)
@@ -61,11 +65,14 @@ def annotate_wal(file: RegularFile) -> Iterator[Note]:
         if len(data) < WAL_START:
             return
     epoch = WAL_HEADER.describe(data, HEADER_SIZE)
-    yield from _records(file, next(epoch).value, expected)
+    yield from _records(file, next(epoch).value, expected, selection.sequence)
 
 
-def _records(file: RegularFile, epoch: int, expected: _Expected) -> Iterator[Note]:
+def _records(
+    file: RegularFile, epoch: int, expected: _Expected, wanted: int | None
+) -> Iterator[Note]:
     offset = WAL_START
+    is_found = wanted is None
     budget = _Budget(file.size * _HASHED_SHARE_MAX)
     # Invariant: what is before `offset` has been annotated.
     while offset < file.size:
@@ -78,16 +85,28 @@ def _records(file: RegularFile, epoch: int, expected: _Expected) -> Iterator[Not
                 return
             offset, expected = following[0], _Expected(None, None)
             continue
-        time = decode_moment(record.commit_time).isoformat()
-        yield Part(
-            offset,
-            f"record: commit {record.sequence} at {time}, {end - offset} bytes, "
-            f"{record.operation_count} operations",
-        )
-        yield from fitting(RECORD, file.read_at(offset, RECORD_SIZE_MIN), 0, offset)
-        yield from _check_place(record, offset, epoch, expected)
-        yield from _operations(record, offset + RECORD_SIZE_MIN)
+        misplaced = list(_check_place(record, offset, epoch, expected))
+        if misplaced or wanted in (None, record.sequence):
+            is_found = True
+            yield from _record(file, record, offset, end, misplaced)
         offset, expected = end, _Expected(record.sequence + 1, checksum)
+    if not is_found:
+        yield Part(file.size, f"there is no commit {wanted} in this log")
+
+
+def _record(
+    file: RegularFile, record: WalRecord, offset: int, end: int, misplaced: list[Damage]
+) -> Iterator[Note]:
+    """Yield a record that is sound by itself."""
+    time = decode_moment(record.commit_time).isoformat()
+    yield Part(
+        offset,
+        f"record: commit {record.sequence} at {time}, {end - offset} bytes, "
+        f"{record.operation_count} operations",
+    )
+    yield from fitting(RECORD, file.read_at(offset, RECORD_SIZE_MIN), 0, offset)
+    yield from misplaced
+    yield from _operations(record, offset + RECORD_SIZE_MIN)
 
 
 def _operations(record: WalRecord, base: int) -> Iterator[Note]:

@@ -15,6 +15,7 @@ from lithograph.tools.output import Output
 
 if TYPE_CHECKING:
     from lithograph import Snapshot
+    from lithograph.graph.engine import Engine
 
 STORE_VARIABLE: Final = "LITHOGRAPH_STORE"
 TERMINAL_ROWS_MAX: Final = 1_000
@@ -75,6 +76,19 @@ def store_path(arguments: argparse.Namespace) -> str:
 def open_to_read(arguments: argparse.Namespace) -> lithograph.Graph:
     """Return the store, opened to be looked at: no lock, nothing written."""
     return lithograph.open(store_path(arguments), mode="r")
+
+
+@contextmanager
+def open_engine(arguments: argparse.Namespace) -> Iterator[Engine]:
+    """Open the store as `open_to_read` does and yield its engine: for what is in which file."""
+    from lithograph.graph import registry
+    from lithograph.options import Options
+
+    engine = registry.acquire(store_path(arguments), Options(mode="r"))
+    try:
+        yield engine
+    finally:
+        registry.release(engine)
 
 
 def add_direction(parser: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ block has size 0.
 examples:
   segtool dump my.graph/CURRENT
   segtool dump wal/00000001.wal --store my.graph
+  segtool dump wal/00000001.wal --record 12 --store my.graph
   segtool dump names/00000012.run --page 3
   segtool dump partitions/2026-11/00000031.seg --id 17"""
 
@@ -31,6 +32,9 @@ def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="any file of a store but a lock")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--page", type=count, metavar="N", help="one page of a run")
+    which.add_argument(
+        "--record", type=count, metavar="N", help="the record of one commit, in a log"
+    )
     which.add_argument("--id", type=count, metavar="N", help="one node, in a segment or a history")
     which.add_argument("--all", action="store_true", help="every page and block of a large file")
 
@@ -40,7 +44,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from lithograph.tools.commands.dump_file import DumpWriter, locate
     from lithograph.tools.sealed_annotation import Selection
 
-    selection = Selection(arguments.page, arguments.id, arguments.all)
+    selection = Selection(arguments.page, arguments.id, arguments.record, arguments.all)
     codes = []
     with DumpWriter(output) as writer:
         for name in arguments.files:

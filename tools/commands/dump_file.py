@@ -36,11 +36,11 @@ from lithograph.tools.wal_annotation import annotate_wal
 _ANNOTATE: Final[dict[str, Callable[[RegularFile], Iterator[Note]]]] = {
     "CURRENT": annotate_current,
     "manifest": annotate_manifest,
-    "WAL": annotate_wal,
     "shared.map": annotate_shared_map,
     PIN_KIND: annotate_pin,
 }
-_ANNOTATE_SEALED: Final[dict[str, Callable[[RegularFile, Selection], Iterator[Note]]]] = {
+_ANNOTATE_LARGE: Final[dict[str, Callable[[RegularFile, Selection], Iterator[Note]]]] = {
+    "WAL": annotate_wal,
     "run": annotate_run,
     "segment": annotate_segment,
     "history": annotate_history,
@@ -87,7 +87,7 @@ class DumpWriter:
             notes = (
                 _ANNOTATE[kind](file)
                 if kind in _ANNOTATE
-                else _ANNOTATE_SEALED[kind](file, selection)
+                else _ANNOTATE_LARGE[kind](file, selection)
             )
             if self._output.as_json:
                 errors = self._write_json(file, kind, notes)
