@@ -203,7 +203,7 @@ class Output:
         ]
         whole = _unbroken(widths, self.console.width)
         for index, column in enumerate(columns):
-            numeric = bool(held) and all(type(row[index]) is int for row in held)
+            numeric = {type(row[index]) for row in held} - {type(None)} == {int}
             framed.add_column(
                 column,
                 overflow="fold",

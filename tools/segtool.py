@@ -21,7 +21,7 @@ from keyword import iskeyword
 from typing import Final, NoReturn, Protocol, cast
 
 import lithograph
-from lithograph.errors import LithographError
+from lithograph.errors import LithographError, StoreNotFoundError
 from lithograph.tools.commands.common import Verbs
 from lithograph.tools.exit_code import EXPLANATION, INTERRUPTED, OK, STORAGE, USAGE, exit_code
 from lithograph.tools.output import Output, complain
@@ -93,6 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()
         return OK
+    except StoreNotFoundError as error:
+        # The engine speaks to programs, which make a store by opening it.
+        complain(f"{str(error).partition(';')[0]}; check the path, or make one: segtool import")
+        return exit_code(error)
     except LithographError as error:
         complain(str(error))
         return exit_code(error)
