@@ -69,7 +69,7 @@ def test_records_in_a_pipe_are_rows() -> None:
 def test_each_record_is_written_before_the_next_is_asked_for() -> None:
     for form in ({}, {"as_json": True}, {"as_lines": True}):
         stream = io.StringIO()
-        seen = []
+        seen: list[str] = []
 
         def people(stream: io.StringIO = stream, seen: list[str] = seen) -> Iterator[Person]:
             for person in PEOPLE:

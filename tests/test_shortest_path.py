@@ -68,7 +68,7 @@ def test_paths_are_as_short_as_those_of_networkx(
             if not networkx.has_path(oracle, 0, target):
                 assert found is None
                 continue
-            length = networkx.shortest_path_length(oracle, 0, target)
+            length = int(networkx.shortest_path_length(oracle, 0, target))
             assert found is not None
             assert len(found) == length + 1
             assert (found[0], found[-1]) == (0, target)
