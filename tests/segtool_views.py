@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shlex
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,21 +59,6 @@ def seen(*arguments: object) -> str:
     answer = segtool(*arguments, screen=Terminal())
     assert (answer.code, answer.err) == (0, "")
     return "".join(line.rstrip() + "\n" for line in answer.out.splitlines())
-
-
-def play(session: str, store: Path) -> str:
-    """Return a session with what its commands say now.
-
-    Its commands are its lines that start with "$ "; what ends with "| cat" is in a pipe.
-    """
-    said = []
-    for line in session.splitlines():
-        if line.startswith("$ "):
-            words = shlex.split(line.removeprefix("$ segtool").removesuffix("| cat"))
-            arguments = [*words, "--store", str(store)]
-            in_a_pipe = line.endswith("| cat")
-            said += [line, segtool(*arguments).out if in_a_pipe else seen(*arguments)]
-    return "\n".join(said)
 
 
 def make_past(path: Path) -> Path:

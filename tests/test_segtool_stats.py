@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from segtool_views import HOSTILE, Terminal, make_past, play, seen, segtool
+from segtool_views import HOSTILE, Terminal, make_past, seen, segtool
 
 import lithograph
 from lithograph.tools.commands.map_answer import MapAnswer, MapPartition, MapSegment
@@ -21,7 +21,6 @@ from lithograph.tools.page.map_picture import map_picture
 from lithograph.tools.store_stats import percentile
 
 SVG = "{http://www.w3.org/2000/svg}"
-SESSIONS = Path(__file__).parent / "golden" / "segtool"
 
 
 @pytest.fixture(scope="module")
@@ -238,18 +237,3 @@ def test_a_picture_of_nothing_is_a_picture(empty: Path, tmp_path: Path) -> None:
 
     assert segtool("map", "--svg", place, "--store", empty).code == 0
     assert ElementTree.parse(place).getroot().tag == SVG + "svg"
-
-
-# Sessions -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["stats", "map"])
-def test_a_session_goes_as_it_went(name: str, past: Path, request: pytest.FixtureRequest) -> None:
-    path = SESSIONS / f"{name}.txt"
-    recorded = path.read_text(encoding="utf-8")
-    played = play(recorded, past)
-    if request.config.getoption("--rewrite-golden"):
-        path.write_text(played, encoding="utf-8")
-        pytest.skip("written anew: read the difference")
-
-    assert played == recorded

@@ -27,7 +27,7 @@ examples:
 
 _COLUMNS: Final = ("partition", "segment", "over time", "size", "", "superseded")
 _COLUMNS_OF_TEXT: Final = ("partition", "segment", "size", "superseded")
-_GAPS_WIDTH: Final = 17
+_GAPS_WIDTH: Final = 12
 _PICTURE_WIDTH_MIN: Final = 18
 
 

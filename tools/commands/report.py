@@ -7,7 +7,7 @@ from typing import Final
 
 from lithograph.tools.commands.common import Verbs, add_verb, store_path
 from lithograph.tools.exit_code import FINDINGS, OK
-from lithograph.tools.output import Output
+from lithograph.tools.output import Output, escape_name, human_size
 
 _DETAILS = """\
 The page stands alone: no script, nothing is loaded, so it can be sent to
@@ -52,6 +52,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     answer = ReportAnswer(arguments.output, size, report.map.sequence, len(report.findings))
     if output.as_json:
         output.answer(answer)
+    elif output.is_terminal:
+        found = f"{answer.finding_count:,} findings" if report.findings else "nothing is wrong"
+        said = f"{escape_name(answer.page)}: {human_size(size)}, {found}; open it in a browser"
+        output.line(said)
     else:
         output.table(
             ("figure", "value"),
