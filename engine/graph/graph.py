@@ -79,6 +79,16 @@ class Graph(Reads):
                 return found
         return self._newest_view().node(check_name(name))
 
+    def neighbors(self, name: str, direction: str = "out", types: Types = None) -> list[str]:
+        reader = self._reader
+        if reader is not None and types is None:
+            found = reader.neighbor_names(name, direction)
+            if found is not UNSURE:
+                names: list[str] = found
+                return names
+            self._newest_view()
+        return super().neighbors(name, direction, types)
+
     def neighbor_ids(self, id: int, direction: str = "out", types: Types = None) -> IdArray:
         reader = self._reader
         if reader is not None and types is None:

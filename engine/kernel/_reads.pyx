@@ -25,7 +25,9 @@ import numpy
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.moment import MOMENT_MAX, MOMENT_MIN
-from lithograph.formats.properties import EMPTY, check_encoded, decode_properties
+from lithograph.formats.properties import (
+    EMPTY, check_encoded, decode_properties, encode_properties,
+)
 from lithograph.formats.text import TEXT_SIZE_MAX
 
 import_datetime()
@@ -71,10 +73,18 @@ cdef extern from "memtable.h":
         int64_t node_id
 
     ctypedef struct MemName:
-        pass
+        uint32_t size
+        const uint8_t *text
+
+    ctypedef struct MemNodeVersion:
+        const MemNodeVersion *older
+        uint64_t sequence
+        uint32_t size
+        uint16_t flags, kind
+        const uint8_t *fields
 
     ctypedef struct MemNode:
-        pass
+        const MemName *name
 
     ctypedef struct MemEdgeVersion:
         uint32_t alive
@@ -97,6 +107,7 @@ cdef extern from "memtable.h":
         const Memory *memory, const uint8_t *text, size_t size, uint64_t digest) noexcept nogil
     const MemNameVersion *name_seen(const MemName *name, uint64_t sequence) noexcept nogil
     const MemNode *memory_node(const Memory *memory, uint64_t id) noexcept nogil
+    const MemNodeVersion *node_newest(const MemNode *node) noexcept nogil
     const MemList *memory_list(const Memory *memory, uint64_t id, int direction) noexcept nogil
     const MemEdge *memory_edge(
         const Memory *memory, uint64_t source, uint64_t target, uint32_t code, const uint8_t *key,
@@ -104,6 +115,31 @@ cdef extern from "memtable.h":
     const MemEdgeVersion *edge_seen(const MemEdge *edge, uint64_t sequence) noexcept nogil
     int is_made_here(const MemEdgeVersion *version) noexcept nogil
     ListedEdges list_edges(const MemList *list, int direction) noexcept nogil
+
+    cdef enum:
+        MEM_FULL
+        MEM_RELATIVE
+        MEM_TOMBSTONE
+
+cdef extern from "operations.h":
+    ctypedef struct Bytes:
+        const uint8_t *at
+        const uint8_t *end
+
+    cdef enum:
+        HAS_CODE
+        HAS_CREATED
+        HAS_TEXTS
+        HAS_REMOVED
+        HAS_APPENDED
+        HAS_MAP
+        HAS_SET
+        HAS_UNSET
+
+    const int64_t NO_MOMENT
+    int take32(Bytes *from_, uint32_t *value) noexcept nogil
+    int take64(Bytes *from_, int64_t *value) noexcept nogil
+    int take_text(Bytes *from_, const uint8_t **text, uint32_t *size) noexcept nogil
 
 cdef extern from "guard.h":
     int guard_install() noexcept nogil
@@ -154,4 +190,5 @@ include "quick_nodes.pxi"
 include "quick_maps.pxi"
 include "quick_node.pxi"
 include "quick_store.pxi"
+include "quick_fresh.pxi"
 include "quick_view.pxi"

@@ -57,17 +57,62 @@ cdef class QuickView:
 
     def node_by_id(self, uint64_t node_id, str name not None):
         """Return a node that is there, or UNSURE."""
-        if self.has_changed(node_id):
+        cdef SeenVersion seen[VERSIONS_MAX]
+        cdef NodeRecord node
+        cdef int place = versions_seen(
+            self.memories, self.memory_count, node_id, self.sequence, seen
+        ) - 1
+        if place == -1:
+            return self.store.node(node_id, name, self.type_names, self.node_class)
+        if place < 0 or seen[place].version.kind == MEM_TOMBSTONE:
             return UNSURE
-        return self.store.node(node_id, name, self.type_names, self.node_class)
+        if seen[place].version.kind == MEM_FULL:
+            found = born_node(node_id, name, self.time_of(&seen[place]), self.node_class)
+        else:
+            found = self.store.node(node_id, name, self.type_names, self.node_class)
+        if found is UNSURE:
+            return UNSURE
+        node = found
+        while place >= 0:
+            if not change_node(node, seen[place].version, self.type_names):
+                return UNSURE
+            place -= 1
+        node.updated_us = self.time_of(&seen[0])
+        return node
 
-    cdef bint has_changed(self, uint64_t node_id) noexcept nogil:
-        """Return whether a memtable knows something of the node itself."""
+    cdef int64_t time_of(self, const SeenVersion *seen) except? -1:
+        """Return the commit time of a version."""
+        return self.cores[seen.place].commits.time(seen.version.sequence)
+
+    cdef bint is_live(self, uint64_t node_id) except -1:
+        """Return whether a node is alive; False also where the careful way must say."""
+        cdef const MemNode *node
+        cdef const MemNodeVersion *version
         cdef int place
         for place in range(self.memory_count):
-            if memory_node(self.memories[place], node_id) != NULL:
-                return True
-        return False
+            node = memory_node(self.memories[place], node_id)
+            version = NULL if node == NULL else node_newest(node)
+            while version != NULL:
+                if version.sequence <= self.sequence:
+                    return version.kind != MEM_TOMBSTONE
+                version = version.older
+            if self.memories[place].first_id <= node_id:
+                return False
+        return self.store.is_live(node_id)
+
+    cdef object name_of(self, uint64_t node_id):
+        """Return the name of a node that was made, dead or alive, or UNSURE."""
+        cdef const MemNode *node
+        cdef int place
+        for place in range(self.memory_count):
+            if self.memories[place].first_id <= node_id:
+                node = memory_node(self.memories[place], node_id)
+                if node == NULL or node.name == NULL:
+                    return UNSURE
+                return PyUnicode_DecodeUTF8(
+                    <const char *>node.name.text, node.name.size, NULL
+                )
+        return self.store.name(node_id)
 
     def names_of(self, list ids not None, bint alive, careful):
         """Return the names of nodes.
@@ -81,8 +126,8 @@ cdef class QuickView:
             name = UNSURE
             if type(item) is int and 0 <= item < ID_END:
                 node_id = item
-                if not alive or (not self.has_changed(node_id) and self.store.is_live(node_id)):
-                    name = self.store.name(node_id)
+                if not alive or self.is_live(node_id):
+                    name = self.name_of(node_id)
             found.append(careful(item) if name is UNSURE else name)
         return found
 
@@ -196,6 +241,33 @@ cdef class QuickView:
         finally:
             free(out.neighbors)
 
+    def neighbor_names(self, str name not None, int direction):
+        """Return the names of the neighbors of the node of that name, or UNSURE."""
+        cdef ListSearch search
+        cdef Buffer out
+        cdef uint32_t types[64]
+        cdef uint64_t place
+        cdef list found = []
+        fill_types(&search, types, None)
+        if self.find_one(name, &search.id) != FOUND:
+            return UNSURE
+        if not begin_buffer(&out, 64):
+            raise MemoryError
+        try:
+            search.probe = NULL
+            search.counting = False
+            search.out = &out
+            if self.edges(&search, direction) != FOUND:
+                return UNSURE
+            for place in range(out.count):
+                neighbor = self.name_of(out.neighbors[place])
+                if neighbor is UNSURE:
+                    return UNSURE
+                found.append(neighbor)
+            return found
+        finally:
+            free(out.neighbors)
+
     def degree(self, uint64_t node_id, int direction, codes):
         """Return how many edges a node has in one direction, or UNSURE."""
         cdef ListSearch search
@@ -208,7 +280,16 @@ cdef class QuickView:
         search.counting = True
         search.found = 0
         search.out = &out
-        return search.found if self.edges(&search, direction) == FOUND else UNSURE
+        if self.edges(&search, direction) == FOUND:
+            return search.found
+        # Where a memtable ends edges of older layers, only the list says how many are left.
+        if not begin_buffer(&out, 64):
+            raise MemoryError
+        search.counting = False
+        try:
+            return out.count if self.edges(&search, direction) == FOUND else UNSURE
+        finally:
+            free(out.neighbors)
 
     def count_edges(
         self, uint64_t first_id, int direction, int64_t[::1] degrees not None,
@@ -244,6 +325,22 @@ cdef class QuickView:
 
     cdef Answer edges(self, ListSearch *search, int direction) noexcept nogil:
         """Append the edges of a node in all layers, in order, or count them; the buffer is empty."""
+        cdef Buffer gone = Buffer(NULL, NULL, 0, 0, False)
+        cdef Answer answer = self.edges_but(search, direction, &gone)
+        if gone.count and answer == FOUND:
+            if search.out.only_neighbors:
+                # Which of them are gone is told by their types too.
+                search.out.only_neighbors = False
+                search.out.count = gone.count = 0
+                answer = self.edges_but(search, direction, &gone)
+                search.out.only_neighbors = True
+            if answer == FOUND and not take_out(search.out, &gone):
+                answer = ODD
+        free(gone.neighbors)
+        return answer
+
+    cdef Answer edges_but(self, ListSearch *search, int direction, Buffer *gone) noexcept nogil:
+        """Append all edges that any layer lists; those that are none any more are in `gone` too."""
         cdef const MemList *known
         cdef uint64_t before
         cdef int place, layers = 0
@@ -251,7 +348,7 @@ cdef class QuickView:
             known = memory_list(self.memories[place], search.id, direction)
             if known != NULL:
                 before = search.out.count
-                if not self.add_listed(search, known, direction):
+                if not self.add_listed(search, known, direction, gone):
                     return ODD
                 layers += search.out.count > before
             if self.memories[place].first_id <= search.id:
@@ -261,13 +358,14 @@ cdef class QuickView:
         return self.store.edges(search, direction, layers)
 
     cdef bint add_listed(
-        self, ListSearch *search, const MemList *known, int direction
+        self, ListSearch *search, const MemList *known, int direction, Buffer *gone
     ) noexcept nogil:
-        """Append what a memtable adds to a node; False where it also changes what older layers
-        hold, or without memory."""
+        """Append what a memtable adds to a node, and to `gone` what it ends of older layers; False
+        without memory, and where edges that end are only to be counted."""
         cdef ListedEdges listed = list_edges(known, direction)
         cdef const MemEdgeVersion *version
         cdef const MemEdge *edge
+        cdef Buffer *out
         cdef uint64_t place
         cdef bint is_fine = listed.edges != NULL and (
             search.counting or make_room(search.out, listed.count)
@@ -277,17 +375,23 @@ cdef class QuickView:
                 break
             edge = listed.edges[place]
             version = edge_seen(edge, self.sequence)
-            if version == NULL:
+            if version == NULL or not is_wanted(search, edge.code):
                 continue
-            is_fine = is_made_here(version)
-            if not version.alive or not is_wanted(search, edge.code):
+            out = search.out
+            if not is_made_here(version):
+                # An older layer lists it: as it is, or once too often.
+                if version.alive:
+                    continue
+                out = gone
+                is_fine = not search.counting and make_room(gone, 1)
+            elif not version.alive:
                 continue
             if search.counting:
                 search.found += 1
-            else:
-                search.out.neighbors[search.out.count] = edge.ends[1 - direction]
-                search.out.codes[search.out.count] = edge.code
-                search.out.count += 1
+            elif is_fine:
+                out.codes[out.count] = edge.code
+                out.neighbors[out.count] = edge.ends[1 - direction]
+                out.count += 1
         free(listed.edges)
         return is_fine
 
@@ -480,6 +584,14 @@ cdef class QuickReader:
             return UNSURE
         return view.node(<str>name)
 
+    def neighbor_names(self, name, direction):
+        """Return the names of the neighbors of a node, or UNSURE; `direction` is a word."""
+        cdef QuickView view = self.newest()
+        cdef int towards = direction_of(direction)
+        if view is None or towards < 0 or type(name) is not str:
+            return UNSURE
+        return view.neighbor_names(<str>name, towards)
+
     def neighbors(self, node_id, direction):
         """Return the neighbors of a node as an int64 array, or UNSURE; `direction` is a word."""
         cdef QuickView view
@@ -497,6 +609,26 @@ cdef int direction_of(direction) except -2:
     if <str>direction == "out":
         return 0
     return 1 if <str>direction == "in" else -1
+
+
+cdef bint take_out(Buffer *out, Buffer *gone) noexcept nogil:
+    """Take edges out of others, both in order after this; False where one is not there, or without
+    memory."""
+    cdef uint64_t place, kept = 0, next_ = 0
+    if not sort_edges(gone):
+        return False
+    for place in range(out.count):
+        if (
+            next_ < gone.count and out.codes[place] == gone.codes[next_]
+            and out.neighbors[place] == gone.neighbors[next_]
+        ):
+            next_ += 1
+            continue
+        out.codes[kept] = out.codes[place]
+        out.neighbors[kept] = out.neighbors[place]
+        kept += 1
+    out.count = kept
+    return next_ == gone.count
 
 
 cdef bint fill_types(ListSearch *search, uint32_t *types, codes) except *:
