@@ -89,6 +89,7 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
             writes=True,
         ),
         Case(("import", "git", "{files}/none"), 5, 5, 5, 5, 5, 5, writes=True),
+        Case(("import", "parquet", "--nodes", "{files}/none"), 5, 5, 5, 5, 5, 5, writes=True),
         Case(
             ("import", "jsonl", "{files}/memory.jsonl"),
             files={"memory.jsonl": '{"name": "Eve", "entityType": ""}\n'},
@@ -109,6 +110,12 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
     "export": (
         Case(("export", "jsonl"), answers=False),
         Case(("export", "jsonl", "--type", "Person", "--dialect", "plain", "-o", "{out}")),
+        Case(("export", "edges", "-o", "{out}")),
+        Case(("export", "graphml", "--prefix", "A", "-o", "{out}")),
+        Case(("export", "parquet", "-o", "{out}")),
+        Case(("export", "parquet"), 2, 2, 2, 2, 2, 2),
+        Case(("export", "dot", "--around", "Ada", "-o", "{out}"), empty=1),
+        Case(("export", "mermaid", "--around", "Ada"), empty=1, answers=False),
     ),
     "doctor": (Case(("doctor",), locked=1, damaged=1),),
     "verify": (Case(("verify",)), Case(("verify", "--checksums")), Case(("verify", "--deep"))),

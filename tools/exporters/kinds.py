@@ -15,6 +15,11 @@ Kinds = Verbs
 
 KINDS: Final = {
     "jsonl": "lines of JSON, as the memory.jsonl of agents",
+    "dot": "a neighborhood, as Graphviz draws it",
+    "edges": "lines of two or three columns: source, target, type",
+    "graphml": "GraphML, as networkx, Gephi and yEd read it",
+    "mermaid": "a neighborhood, as Markdown pages draw it",
+    "parquet": "Parquet tables of nodes and edges",
 }
 """Every kind and what it is."""
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from lithograph.errors import StorageError
+from lithograph.errors import LithographError, StorageError
 
 
 @contextmanager
@@ -44,8 +44,8 @@ def output_file(path: str) -> Iterator[BinaryIO]:
             with suppress(OSError):
                 part.unlink()
             raise
-    except BrokenPipeError:
-        raise
+    except (BrokenPipeError, LithographError):
+        raise  # Some of ours are ValueErrors: what cannot be written has its own words.
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StorageError(f"cannot write {path}: {reason}") from error

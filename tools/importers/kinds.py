@@ -18,6 +18,7 @@ KINDS: Final = {
     "edges": "lines of two or three columns: source, target, type",
     "git": "a git repository: commits, authors, files",
     "graphml": "GraphML, as networkx, Gephi and yEd write it",
+    "parquet": "Parquet tables of nodes and edges",
     "python": "Python source files",
 }
 """Every kind and what it reads."""
