@@ -91,6 +91,12 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         Case(("import", "git", "{files}/none"), 5, 5, 5, 5, 5, 5, writes=True),
         Case(("import", "parquet", "--nodes", "{files}/none"), 5, 5, 5, 5, 5, 5, writes=True),
         Case(
+            ("import", "csv", "{files}/people.csv"),
+            files={"people.csv": "name:ID,:LABEL\nEve,Person\n"},
+            writes=True,
+        ),
+        Case(("import", "csv", "{files}/none.csv"), 5, 5, 5, 5, 5, 5),
+        Case(
             ("import", "jsonl", "{files}/memory.jsonl"),
             files={"memory.jsonl": '{"name": "Eve", "entityType": ""}\n'},
             writes=True,
@@ -108,6 +114,8 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         ),
     ),
     "export": (
+        Case(("export", "csv", "-o", "{out}")),
+        Case(("export", "csv"), 2, 2, 2, 2, 2, 2),
         Case(("export", "jsonl"), answers=False),
         Case(("export", "jsonl", "--type", "Person", "--dialect", "plain", "-o", "{out}")),
         Case(("export", "edges", "-o", "{out}")),

@@ -15,6 +15,7 @@ Kinds = Verbs
 
 KINDS: Final = {
     "jsonl": "lines of JSON, as the memory.jsonl of agents",
+    "csv": "two tables, of nodes and of edges",
     "dot": "a neighborhood, as Graphviz draws it",
     "edges": "lines of two or three columns: source, target, type",
     "graphml": "GraphML, as networkx, Gephi and yEd read it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from lithograph import Edge, Node, Snapshot
@@ -38,6 +39,13 @@ class Selection:
         self._is_whole = type is None and not prefix
         self._total = view.node_count + view.edge_count if self._is_whole else None
         self._has_name = lru_cache(_KNOWN_MAX)(self._look_up)
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Count nothing of what is yielded in the block: it is looked at, and not written."""
+        counts = self.node_count, self.edge_count
+        yield
+        self.node_count, self.edge_count = counts
 
     def nodes(self) -> Iterator[Node]:
         """Yield the nodes, ordered by name."""

@@ -120,7 +120,7 @@ def entity_line(node: Node, dialect: Dialect, *, times: bool) -> dict[str, Any]:
     line["entityType"] = node.type
     line["observations"] = list(node.observations)
     raw = _raw(properties, dialect)
-    created_at = node.created_at if times or _is_set(node) else None
+    created_at = node.created_at if times or is_set(node) else None
     if put_time(line, CREATED_AT, created_at, properties):
         raw.append(CREATED_AT.name)
     return put_properties(line, ENTITY_FIELDS, properties, raw)
@@ -135,7 +135,7 @@ def relation_line(edge: Edge, dialect: Dialect, *, times: bool) -> dict[str, Any
     if edge.key != ("" if valid_from is None else str(to_json(valid_from))):
         line["key"] = edge.key
     raw = _raw(properties, dialect)
-    created_at = edge.created_at if times or _is_set(edge) else None
+    created_at = edge.created_at if times or is_set(edge) else None
     for key, time in (
         (CREATED_AT, created_at),
         (VALID_FROM, valid_from),
@@ -161,7 +161,7 @@ def _raw(properties: dict[str, Any], dialect: Dialect) -> list[str]:
     return [TAG] if properties.get(TAG) not in TAGS else []
 
 
-def _is_set(record: Node | Edge) -> bool:
+def is_set(record: Node | Edge) -> bool:
     """Return whether somebody gave the time of creation; otherwise it is the commit's."""
     created_at, born = _times(record)
     return bool(created_at != born)

@@ -15,6 +15,7 @@ Kinds = Verbs
 
 KINDS: Final = {
     "jsonl": "memory.jsonl of agents, and event logs",
+    "csv": "tables of nodes and edges",
     "edges": "lines of two or three columns: source, target, type",
     "git": "a git repository: commits, authors, files",
     "graphml": "GraphML, as networkx, Gephi and yEd write it",
