@@ -150,4 +150,10 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         Case(("diff",), 2, 2, 2, 2, 2, 2),
     ),
     "rebuild-index": (Case(("rebuild-index",), writes=True),),
+    "completion": (
+        Case(("completion", "bash"), locked=0, damaged=0, foreign=0),
+        Case(("completion", "zsh"), locked=0, damaged=0, foreign=0),
+        Case(("completion", "fish"), locked=0, damaged=0, foreign=0),
+        Case(("completion", "sh"), 2, 2, 2, 2, 2, 2),
+    ),
 }

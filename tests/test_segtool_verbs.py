@@ -9,7 +9,6 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from lithograph.formats.wal_header import WAL_START
 from lithograph.formats.wal_record import RECORD
 from lithograph.graph import registry
 from lithograph.options import Options
+from lithograph.tools.answer_shape import answer_shape
 from lithograph.tools.segtool import VERBS, Parser, load_verb, main
 
 STORES: Final = ("empty", "small", "large", "locked", "damaged", "foreign")
@@ -136,20 +136,6 @@ def test_a_verb_ends_as_its_row_says(
         assert contents(store) == before
 
 
-def shape_of(verb: str, case: Case) -> tuple[Any, bool]:
-    """Return the struct that a verb answers in, and whether it answers in many."""
-    module: Any = load_verb(verb)
-    if verb in ("import", "export"):
-        module = import_module(f"lithograph.tools.{verb}ers.{case.arguments[1]}_{verb}")
-    try:
-        answer: Any = import_module(f"{module.__name__}_answer")
-    except ModuleNotFoundError:
-        answer = module
-    names = {"SHAPE", "RECORD_SHAPE"} & set(dir(answer))
-    assert len(names) == 1, f"{verb} has SHAPE or RECORD_SHAPE, in its module or beside it"
-    return getattr(answer, names.pop()), hasattr(answer, "RECORD_SHAPE")
-
-
 @pytest.mark.parametrize(
     ("kind", "option"), [("empty", "--json"), ("large", "--json"), ("small", "--ndjson")]
 )
@@ -171,7 +157,8 @@ def test_json_has_the_shape_that_is_promised(
     assert code == getattr(case, kind)
     if code and not out:
         return
-    shape, many = shape_of(verb, case)
+    answer = answer_shape(verb, case.arguments[1] if verb in ("import", "export") else None)
+    shape, many = answer.shape, answer.many
     if option == "--ndjson":
         texts = out.splitlines()
         assert many or len(texts) == 1

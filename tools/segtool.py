@@ -14,7 +14,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from keyword import iskeyword
@@ -50,6 +50,7 @@ VERBS: Final = {
     "backup": "copy a store as it is now, while others write",
     "restore": "make a new store from a backup",
     "diff": "compare two stores, or one with its past",
+    "completion": "write what makes a shell complete commands",
 }
 """Every verb and what it does; its module in `lithograph.tools.commands` has the same name."""
 
@@ -122,8 +123,19 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
+def full_parser() -> argparse.ArgumentParser:
+    """Return the parser with every verb complete. Cost: their modules are loaded."""
+    return _parser(lambda name: True)
+
+
 def verb_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser of a command; of its verbs, only the one that `words` name is complete."""
+    # No option before the verb takes a value.
+    asked = next((word for word in words if not word.startswith("-")), None)
+    return _parser(lambda name: name == asked)
+
+
+def _parser(is_asked: Callable[[str], bool]) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = Parser(
         prog="segtool",
         description=_DESCRIPTION,
@@ -135,10 +147,8 @@ def verb_parser(words: Sequence[str]) -> argparse.ArgumentParser:
         "--version", action="version", version=f"lithograph {lithograph.__version__}"
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, title="verbs")
-    # No option before the verb takes a value.
-    asked = next((word for word in words if not word.startswith("-")), None)
     for name, summary in VERBS.items():
-        if name == asked:
+        if is_asked(name):
             load_verb(name).declare(verbs)
         else:
             verbs.add_parser(name, help=summary, add_help=False)
