@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lithograph.graph import Graph, open
     from lithograph.graph.stats import Stats
     from lithograph.maintenance.backup import BackupResult
+    from lithograph.maintenance.purge import Purged
     from lithograph.maintenance.verify import Finding
     from lithograph.read.records import Edge, Node
     from lithograph.transaction.transaction import Transaction
@@ -56,6 +57,7 @@ __all__ = [
     "NodeChange",
     "NodeNotFoundError",
     "NotAStoreError",
+    "Purged",
     "ReadOnlyError",
     "Snapshot",
     "Stats",
@@ -76,6 +78,7 @@ _HOMES: Final = {
     "Graph": "lithograph.graph",
     "Node": "lithograph.read.records",
     "NodeChange": "lithograph.view.changes",
+    "Purged": "lithograph.maintenance.purge",
     "Snapshot": "lithograph.view.snapshot",
     "Stats": "lithograph.graph.stats",
     "Transaction": "lithograph.transaction.transaction",

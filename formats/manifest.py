@@ -39,7 +39,7 @@ MANIFEST: Final = Layout(
     Field("type_count", "I", "texts that follow: the type names, by code"),
     Field("run_count", "I", "entries of runs (5.1) that follow the types, oldest first"),
     Field("segment_count", "I", "entries of segments (5.1) that follow the runs, oldest first"),
-    Field("reserved", "4s", "zero"),
+    Field("purged_count", "I", "ids of which nothing is left: their nodes were erased for good"),
     Field("floor_sequence", "Q", "the oldest commit as of which the store can still be read"),
     Field("floor_time", "q", "µs since 1970 UTC, of that commit; 0 with floor_sequence 0"),
 )
@@ -65,6 +65,7 @@ class Manifest:
     segments: tuple[SegmentEntry, ...] = ()
     floor_sequence: int = 0
     floor_time: int = 0
+    purged_count: int = 0
 
     def encode(self, store_uuid: bytes, file_number: int) -> bytes:
         """Return the whole file."""
@@ -83,6 +84,7 @@ class Manifest:
                     type_count=len(self.types),
                     run_count=len(self.runs),
                     segment_count=len(self.segments),
+                    purged_count=self.purged_count,
                     floor_sequence=self.floor_sequence,
                     floor_time=self.floor_time,
                 ),
@@ -207,6 +209,7 @@ def _check_ranges(values: dict[str, int]) -> None:
         ("node_count", 0, values["next_id"] + 1),
         ("edge_count", 0, SEQUENCE_END),
         ("floor_sequence", 0, SEQUENCE_END),
+        ("purged_count", 0, values["next_id"] + 1),
     ):
         if not low <= values[name] < end:
             raise CorruptionError(

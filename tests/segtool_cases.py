@@ -149,6 +149,10 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
         Case(("diff", "--as-of", "1", "--as-of", "1"), empty=2),
         Case(("diff",), 2, 2, 2, 2, 2, 2),
     ),
+    "purge": (
+        Case(("purge", "Ada"), empty=1, writes=True),
+        Case(("purge", "nobody"), empty=1, small=1, large=1, writes=True),
+    ),
     "rebuild-index": (Case(("rebuild-index",), writes=True),),
     "completion": (
         Case(("completion", "bash"), locked=0, damaged=0, foreign=0),

@@ -46,6 +46,7 @@ VERBS: Final = {
     "checkpoint": "put what is only in the log into files",
     "compact": "merge everything into one segment and one run",
     "repair": "save what is left of a damaged store",
+    "purge": "erase a node and all its past for good",
     "rebuild-index": "make the name index again",
     "backup": "copy a store as it is now, while others write",
     "restore": "make a new store from a backup",

@@ -20,6 +20,7 @@ from lithograph.graph.engine import Engine
 from lithograph.graph.stats import Stats, collect_stats
 from lithograph.kernel import UNSURE, memory
 from lithograph.maintenance.backup import BackupResult, backup_store
+from lithograph.maintenance.purge import Purged
 from lithograph.maintenance.verify import Finding, verify_store
 from lithograph.options import parse_path
 from lithograph.read.records import Node
@@ -321,6 +322,33 @@ class Graph(Reads):
                 )
         with self._engine.told_when_closed():
             self._engine.caretaker.compact(progress, drop_before)
+
+    def purge(self, name: str) -> Purged:
+        """Erase all nodes that ever had a name, with their edges and all their versions, for good.
+
+        A node that is there is deleted first, as a commit of its own; then everything is put into
+        files, and those that say anything of the node are written anew. From then on the graph of
+        any moment is one in which it never was: `as_of`, `history` and `changes` do not show it,
+        and counts do not count it. What other nodes say of it in their texts stays, and so do names
+        of types. A crash leaves the store with all that it had, or without the node, or with the
+        node deleted and not yet erased: purge it again then.
+
+        Returns
+        -------
+        Purged : with `node_count` 0 where no node ever had the name. Files that a reader still
+            holds are in `waiting`: they go once it has closed the store, with the next checkpoint.
+
+        Raises
+        ------
+        StorageError, CorruptionError : nothing was erased.   InvalidArgumentError, ReadOnlyError
+
+        Cost: O(bytes of all segments from the node's beginning on, and of runs with the name).
+        """
+        self._check_writable()
+        check_name(name)
+        self.delete_node(name)
+        with self._engine.told_when_closed():
+            return self._engine.caretaker.purge(name)
 
     def verify(
         self,

@@ -18,14 +18,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator
-from typing import Final
+from typing import Final, TypeVar
 
 from lithograph.errors import ClosedError, CorruptionError, LithographError, StorageError
 from lithograph.maintenance.compaction import Compaction, compaction_due, major_compaction
 from lithograph.maintenance.compaction_plan import CompactionTuning
-from lithograph.maintenance.flush import flush
+from lithograph.maintenance.flush import clean_up, flush
 from lithograph.maintenance.forgetting import forgetting
 from lithograph.maintenance.open_store import OpenStore
+from lithograph.maintenance.purge import Purged, purge
 
 _log = logging.getLogger("lithograph")
 
@@ -35,6 +36,7 @@ _ATTEMPTS: Final = 4
 _SEGMENT_COUNT_MAX: Final = CompactionTuning().segment_count_max
 
 Progress = Callable[[int, int], None]
+Result = TypeVar("Result")
 
 
 class Caretaker:
@@ -93,7 +95,8 @@ class Caretaker:
     # Asked by the graph ------------------------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Put every commit so far into files, and retire the log behind them.
+        """Put every commit so far into files, and retire the log behind them; remove what was only
+        kept for readers that are gone.
 
         Raises
         ------
@@ -109,7 +112,10 @@ class Caretaker:
 
         self.finish_flush()
         committer.exclusively(freeze)
-        self.finish_flush()
+        if journal.stack.frozen:
+            self.finish_flush()
+        else:
+            clean_up(self._store)
 
     def finish_flush(self) -> None:
         """Flush what is frozen, in this thread or with the one that has begun to."""
@@ -167,6 +173,23 @@ class Caretaker:
             "to be dropped; nothing was dropped: do it once more"
         )
 
+    def purge(self, name: str) -> Purged:
+        """Erase everything that files say of ended nodes of a name, in this thread.
+
+        Raises
+        ------
+        StorageError, CorruptionError : nothing was erased.
+        """
+        for _ in range(_ATTEMPTS):
+            self.checkpoint()
+            found = self._work_at(purge(self._store, name))
+            if found is not None:
+                return found
+        raise StorageError(
+            f"{self._store.files.root} was merged by others again and again while it was to be "
+            "purged; nothing was erased: do it once more"
+        )
+
     def close(self) -> None:
         """Stop after the step under way; unfinished files are taken back."""
         with self._change:
@@ -213,17 +236,20 @@ class Caretaker:
             raise
         return True
 
-    def _work_at(self, steps: Generator[None, None, None]) -> None:
-        """Do all steps in this thread; flushes that come due go first, so that no commit waits."""
+    def _work_at(self, steps: Generator[None, None, Result]) -> Result:
+        """Do all steps in this thread, and return their result; flushes that come due go first, so
+        that no commit waits."""
         try:
             while True:
                 with self._working:
                     if self._stopping:
                         raise ClosedError("the store was closed while it was compacted")
                     if not self._step_flush():
-                        next(steps)
-        except StopIteration:
-            return
+                        try:
+                            next(steps)
+                        except StopIteration as end:
+                            result: Result = end.value
+                            return result
         finally:
             steps.close()
 

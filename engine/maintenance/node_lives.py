@@ -47,17 +47,21 @@ class NodeLives:
     """Walks over the nodes of slices that follow each other from the first commit on.
 
     parts : oldest first.   floor : what was superseded up to this commit may be gone.
+    purged_count : ids of which nothing is there, by right.
     """
 
-    def __init__(self, parts: Sequence[Part], floor: int) -> None:
+    def __init__(self, parts: Sequence[Part], floor: int, purged_count: int = 0) -> None:
         self._parts = parts
         self._floor = floor
+        self._purged_count = purged_count
+        self._missing_count = 0
 
     def walk(self, report: Report) -> Iterator[Life]:
         """Yield every node that is known, by id; `report` is told what contradicts SPEC.md."""
         names = self._names()
         named = next(names, None)
         next_id = 0
+        self._missing_count = 0
         for node_id, found in self._versions():
             # A name of a node without versions counts as a life without beginning.
             while named is not None and named[0] < node_id:
@@ -133,7 +137,10 @@ class NodeLives:
         return ""
 
     def _missing(self, start: int, end: int, report: Report) -> None:
-        """Say that nothing is known of the ids [start, end)."""
+        """Say that nothing is known of the ids [start, end), unless so many were purged."""
+        self._missing_count += end - start
+        if self._missing_count <= self._purged_count:
+            return
         for part in self._parts:
             first, behind = max(start, part.slice_.first_id), min(end, part.slice_.end_id)
             if first < behind:

@@ -59,7 +59,8 @@ def verify_graph(
     _compare_counts(shelf, store_uuid, manifest, place, report)
     floor = manifest.floor_sequence
     try:
-        GraphCheck(parts, indexes if runs_are_sound else None, floor, place, report).run()
+        names = indexes if runs_are_sound else None
+        GraphCheck(parts, names, floor, place, report, manifest.purged_count).run()
     except CorruptionError as error:
         findings.append(Finding.of(error))
     return findings

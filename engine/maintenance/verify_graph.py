@@ -4,7 +4,8 @@ SPEC.md, sections 5.1, 12 and 13. Every slice is read in the order that it is st
 sides of each rule are joined as they pass or cancel out in a ledger, so memory stays bounded.
 
 Rules
-1. Ids are dense; each node is made once, in the slice it was born in, and ended at most once.
+1. Ids are dense, but for those that were purged; each node is made once, in the slice it was born
+   in, and ended at most once.
 2. Versions of a node or an edge ascend; one that changes something has something to change.
 3. An edge that a slice says it made is not alive before; one that it says is changed or dead has
    ends that are older than the slice.
@@ -59,7 +60,7 @@ class GraphCheck:
 
     parts : slices from commit 1 to the newest, oldest first.
     indexes : layers of the name index over the same commits, newest first; None leaves rule 6 out.
-    floor : of the manifest.
+    floor, purged_count : of the manifest.
     place : path for what is wrong in no single file.
     """
 
@@ -70,13 +71,14 @@ class GraphCheck:
         floor: int,
         place: str,
         report: Report,
+        purged_count: int = 0,
     ) -> None:
         self._parts = parts
         self._indexes = indexes
         self._floor = floor
         self._place = place
         self._report = report
-        self._lives = NodeLives(parts, floor)
+        self._lives = NodeLives(parts, floor, purged_count)
         self._edges = Ledger()
         self._names = Ledger()
         self._counts = Ledger()
