@@ -51,6 +51,18 @@ def test_help_of_segtool_loads_no_verb() -> None:
     assert not {"numpy", "rich", "msgspec"} & set(loaded.split())
 
 
+def test_help_of_a_verb_loads_no_engine() -> None:
+    """In one process: whatever any verb loads to be declared is loaded at the end."""
+    loaded = run_alone(
+        "import sys; from lithograph.tools.segtool import full_parser; full_parser();"
+        " print(*sys.modules)"
+    ).split()
+
+    assert "lithograph.tools.commands.get" in loaded
+    heavy = {"numpy", "pyarrow", "rich.console", "lithograph.graph", "lithograph.kernel"}
+    assert not heavy & set(loaded)
+
+
 def test_every_public_name_is_there() -> None:
     assert set(lithograph.__all__) <= set(dir(lithograph))
     members = dict(inspect.getmembers(lithograph))

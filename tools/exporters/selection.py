@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from lithograph import Edge, Node, Snapshot
 from lithograph.tools.progress import Report
+
+if TYPE_CHECKING:
+    from lithograph import Edge, Node, Snapshot
 
 _KNOWN_MAX = 65_536
 
