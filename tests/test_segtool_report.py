@@ -141,7 +141,7 @@ def test_a_report_of_damage_says_where(past: Path, tmp_path: Path) -> None:
         assert [title.text for title in parse(page).iter("h2")][:2] == ["Health", "Store map"]
         assert path.name in words_of(page)
         assert "Types and degrees were not counted" in words_of(page)
-    assert "every byte was read" in words_of(deep)
+    assert "every byte was decoded" in words_of(deep)
 
 
 def test_a_report_of_an_empty_store_says_so(tmp_path: Path) -> None:

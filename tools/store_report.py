@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.moment import decode_moment
@@ -21,6 +21,9 @@ from lithograph.tools.store_map import read_map
 from lithograph.tools.store_stats import read_stats
 
 _HUBS: Final = 15
+
+Depth = Literal["files", "checksums", "deep"]
+"""As `segtool verify` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class StoreReport:
     made_at : when the look was taken.   last_time : of the newest commit; None without one.
     stats : None where damage stands in the way of counting; then `findings` says more.
     figures : of the handle that the report was made with.
-    check_seconds : what checking took.   deep : every byte was checked.
+    check_seconds : what checking took.   depth : how much was read for it.
     """
 
     path: str
@@ -57,18 +60,25 @@ class StoreReport:
     merges: Merges
     findings: list[Finding]
     check_seconds: float
-    deep: bool
+    depth: Depth
 
 
-def read_report(look: Look, made_at: datetime, *, deep: bool) -> StoreReport:
+def read_report(look: Look, made_at: datetime, depth: Depth) -> StoreReport:
     """Look at everything; damage is a finding, not an error.
 
     Cost: as `read_stats`, and as `Graph.verify`.
     """
     engine = look.engine
     begun = time.perf_counter()
-    with progress("checking every byte" if deep else "checking the files"):
-        findings = verify_store(engine.files, engine.journal, engine.shelf, deep=deep)
+    with progress("verifying", "bytes") as moved:
+        findings = verify_store(
+            engine.files,
+            engine.journal,
+            engine.shelf,
+            deep=depth == "deep",
+            checksums=depth == "checksums",
+            progress=moved,
+        )
     check_seconds = time.perf_counter() - begun
     stats = None
     try:
@@ -89,7 +99,7 @@ def read_report(look: Look, made_at: datetime, *, deep: bool) -> StoreReport:
         merges=_merges(look, last_time),
         findings=findings,
         check_seconds=check_seconds,
-        deep=deep,
+        depth=depth,
     )
 
 

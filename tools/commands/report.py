@@ -13,7 +13,8 @@ _DETAILS = """\
 The page stands alone: no script, nothing is loaded, so it can be sent to
 somebody. It shows the map of the store over time, sizes by part and type, the
 distribution of degrees, the nodes of most edges, what is to merge, and what
-verify finds; --deep reads every byte for that. Exit code 1 if it finds anything.
+verify finds: in every file, with --checksums or --deep in every byte. Exit code
+1 if it finds anything.
 Rows in a pipe: figure, value.
 
 examples:
@@ -32,8 +33,10 @@ def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
         default=_OUTPUT,
         help=f"the page, in place of one that is there; default: {_OUTPUT}",
     )
-    parser.add_argument(
-        "--deep", action="store_true", help="read every byte to check it, not only every file"
+    depth = parser.add_mutually_exclusive_group()
+    depth.add_argument("--checksums", action="store_true", help="check every byte")
+    depth.add_argument(
+        "--deep", action="store_true", help="decode every byte, and compare the files"
     )
 
 
@@ -43,11 +46,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from lithograph.tools.commands.report_answer import ReportAnswer
     from lithograph.tools.page.report_page import report_page
     from lithograph.tools.store_look import look_at
-    from lithograph.tools.store_report import read_report
+    from lithograph.tools.store_report import Depth, read_report
     from lithograph.tools.whole_file import write_whole
 
+    depth: Depth = "deep" if arguments.deep else "checksums" if arguments.checksums else "files"
     with look_at(store_path(arguments)) as look:
-        report = read_report(look, datetime.now(UTC), deep=arguments.deep)
+        report = read_report(look, datetime.now(UTC), depth)
     size = write_whole(arguments.output, report_page(report))
     answer = ReportAnswer(arguments.output, size, report.map.sequence, len(report.findings))
     if output.as_json:

@@ -11,10 +11,15 @@ from lithograph.tools.page.blocks import rows_of, section, share_of, table_of
 from lithograph.tools.page.charts import Bar, bars
 from lithograph.tools.page.map_picture import map_columns, minute, percent
 from lithograph.tools.page.markup import Content, Markup, cut, join, tag
-from lithograph.tools.store_report import StoreReport
+from lithograph.tools.store_report import Depth, StoreReport
 
 _SEGMENTS_MAX: Final = 100
 _FINDINGS_MAX: Final = 100
+_READ: Final[dict[Depth, str]] = {
+    "files": "every file was opened, its footer read",
+    "checksums": "every byte was read",
+    "deep": "every byte was decoded, the files were compared",
+}
 _TEXT_SIZE_MAX: Final = 600
 
 
@@ -124,13 +129,12 @@ def memory_section(report: StoreReport, *, wide: bool) -> Markup:
 def health_section(report: StoreReport) -> Markup:
     """Return what checking found; where it found anything, over the whole width."""
     findings = report.findings
-    read = "every byte was read" if report.deep else "every file was opened, its footer read"
+    read = _READ[report.depth]
     checked = f"Checked in {report.check_seconds:.1f} s: {read}, and the log replayed."
     if not findings:
-        more = "segtool verify --deep reads every byte." if not report.deep else ""
         said: list[Content] = [tag("p", "✓ Sound: nothing was found.", class_="verdict good")]
-        if more:
-            said.append(tag("p", more, class_="quiet note"))
+        if report.depth != "deep":
+            said.append(tag("p", "segtool verify --deep looks at all of it.", class_="quiet note"))
         return section("Health", checked, *said)
     shown = findings[:_FINDINGS_MAX]
     items = [tag("li", cut(str(finding), _TEXT_SIZE_MAX)) for finding in shown]
