@@ -8,12 +8,12 @@ style. Each chart is an image with a title, and says its figures in text.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from lithograph.tools.page.markup import Content, Markup, cut, join, tag
+from lithograph.tools.page.markup import Content, Markup, cut, cut_inside, join, tag
 
 _LABEL_SIZE_MAX: Final = 32
 _NOTE_SIZE_MAX: Final = 200
@@ -21,10 +21,15 @@ _ROW_HEIGHT: Final = 36
 _BAR_TOP: Final = 20
 _BAR_HEIGHT: Final = 10
 _COLUMN_HEIGHT: Final = 190
+_COLUMN_SHARE: Final = 0.72
 _COLUMN_HEAD: Final = 22
 _COLUMN_FOOT: Final = 26
-_LABELED_MAX: Final = 12
-_LABELED_NARROW_MAX: Final = 5
+_FIGURES_MAX: Final = 12
+_FIGURES_NARROW_MAX: Final = 5
+_WIDE: Final = 900
+_NARROW: Final = 320
+"""Pixels that a chart has at least, on a desk and on a phone."""
+_LETTER_WIDTH: Final = 7.5
 _PLOT_HEIGHT: Final = 240
 _PLOT_FOOT: Final = 44
 _POINTS_MAX: Final = 160
@@ -79,7 +84,7 @@ def bars(title: str, rows: Sequence[Bar]) -> Markup:
         whole = 100 * row.value / largest
         drawn: list[Content] = [
             tag("title", f"{cut(row.label, _NOTE_SIZE_MAX)}: {row.figure}"),
-            tag("text", cut(row.label, _LABEL_SIZE_MAX), x="0", y=top + 14),
+            tag("text", cut_inside(row.label, _LABEL_SIZE_MAX), x="0", y=top + 14),
             tag("text", row.figure, x="100%", y=top + 14, class_="figure end"),
             tag("rect", class_="track", x="0", y=top + _BAR_TOP, width="100%", **_BAR),
             tag("rect", class_="one", x="0", y=top + _BAR_TOP, width=_percent(whole), **_BAR),
@@ -89,43 +94,65 @@ def bars(title: str, rows: Sequence[Bar]) -> Markup:
 
 
 def columns(title: str, shown: Sequence[Column]) -> Markup:
-    """Return stacked columns of equal width, in the order given; on a narrow screen some lose their
-    labels."""
-    largest = max((sum(p.value for p in column.pieces) for column in shown), default=0) or 1
+    """Return stacked columns of equal width, in the order given.
+
+    Labels are left out where they would not have room, on a narrow screen more of them; the largest
+    column always has its figure.
+    """
+    sizes = [sum(piece.value for piece in column.pieces) for column in shown]
+    largest = max(sizes, default=0) or 1
     bottom = _COLUMN_HEAD + _COLUMN_HEIGHT
     slot = 100 / max(len(shown), 4)
-    width = slot * 0.72
-    every = max(1, math.ceil(len(shown) / _LABELED_MAX))
-    every_narrow = every * math.ceil(len(shown) / every / _LABELED_NARROW_MAX)
+    label_width = _LETTER_WIDTH * (max((len(each.label) for each in shown), default=0) + 3)
+    every = max(1, math.ceil(len(shown) * label_width / _WIDE))
+    every_narrow = every * max(1, math.ceil(len(shown) * label_width / every / _NARROW))
     parts: list[Content] = [tag("line", class_="axis", x1="0", x2="100%", y1=bottom, y2=bottom)]
     for index, column in enumerate(shown):
-        left, top = index * slot, float(bottom)
-        for piece in column.pieces:
-            height = _COLUMN_HEIGHT * piece.value / largest
-            top -= height
-            # A line of the ground between pieces, as long as there is something to divide.
-            solid = max(height - 1, 0.5)
-            second = solid * piece.part / piece.value if piece.value else 0
-            drawn: list[Content] = [tag("title", piece.note)]
-            for style, at, size in (("one", top + second, solid - second), ("two", top, second)):
-                if size > 0:
-                    drawn.append(
-                        tag(
-                            "rect",
-                            class_=style,
-                            x=_percent(left),
-                            y=_pixels(at),
-                            width=_percent(width),
-                            height=_pixels(size),
-                        )
-                    )
-            parts.append(tag("g", *drawn))
+        top = bottom - _COLUMN_HEIGHT * sizes[index] / largest
+        parts += _pieces(column.pieces, index * slot, slot * _COLUMN_SHARE, bottom, largest)
+        # Between others a figure may be wider than its column; above the largest nothing stands.
+        is_largest = sizes.index(max(sizes)) == index
+        if is_largest or len(shown) <= _FIGURES_MAX:
+            spare = "" if is_largest or len(shown) <= _FIGURES_NARROW_MAX else " spare"
+            x, anchor = _label_place(index, len(shown), slot)
+            style = f"quiet figure {anchor}{spare}"
+            parts.append(tag("text", column.figure, x=x, y=_pixels(top - 6), class_=style))
         if index % every == 0:
-            middle, rank = _percent(left + width / 2), " spare" if index % every_narrow else ""
-            figure, label = "quiet figure middle" + rank, "middle" + rank
-            parts.append(tag("text", column.figure, x=middle, y=_pixels(top - 6), class_=figure))
-            parts.append(tag("text", column.label, x=middle, y=bottom + 18, class_=label))
+            x, anchor = _label_place(index, len(shown), slot)
+            style = f"{anchor}{' spare' if index % every_narrow else ''}"
+            parts.append(tag("text", column.label, x=x, y=bottom + 18, class_=style))
     return _image(title, bottom + _COLUMN_FOOT, parts)
+
+
+def _pieces(
+    pieces: Sequence[Piece], left: float, width: float, bottom: float, largest: float
+) -> Iterator[Markup]:
+    """Yield the pieces of a column, from the bottom up."""
+    top = bottom
+    for piece in pieces:
+        height = _COLUMN_HEIGHT * piece.value / largest
+        top -= height
+        # A line of the ground between pieces, as long as there is something to divide.
+        solid = max(height - 1, 0.5)
+        second = solid * piece.part / piece.value if piece.value else 0
+        drawn: list[Content] = [tag("title", piece.note)]
+        for style, at, size in (("one", top + second, solid - second), ("two", top, second)):
+            if size > 0:
+                place = {"y": _pixels(at), "height": _pixels(size)}
+                across = {"x": _percent(left), "width": _percent(width)}
+                drawn.append(tag("rect", class_=style, **place, **across))
+        yield tag("g", *drawn)
+
+
+def _label_place(index: int, count: int, slot: float) -> tuple[str, str]:
+    """Return where a label of a column stands, and how it is anchored: those at the ends of a long
+    row of columns do not reach over them."""
+    left = index * slot
+    if count > _FIGURES_NARROW_MAX and index == 0:
+        return _percent(left), "start"
+    if count > _FIGURES_NARROW_MAX and index == count - 1:
+        return _percent(left + slot * _COLUMN_SHARE), "end"
+    return _percent(left + slot * _COLUMN_SHARE / 2), "middle"
 
 
 def log_lines(title: str, series: Sequence[Series], x_title: str, y_title: str) -> Markup:

@@ -70,3 +70,15 @@ def cut(name: str, size_max: int = 72) -> str:
     'a lon…'
     """
     return name if len(name) <= size_max else name[: size_max - 1] + "…"
+
+
+def cut_inside(name: str, size_max: int) -> str:
+    """Return a text of at most so many characters, of which the end is seen as well.
+
+    >>> cut_inside("a long name, number 12", 13)
+    'a long n…r 12'
+    """
+    if len(name) <= size_max:
+        return name
+    tail = size_max // 3
+    return f"{name[: size_max - 1 - tail]}…{name[len(name) - tail :]}"

@@ -117,7 +117,8 @@ footer { margin-top: 24px; color: var(--quiet); font-size: 13px; }
   }
   body { font-size: 12px; }
   main { max-width: none; padding: 0; }
-  section { break-inside: avoid; }
+  .grid { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 12px; }
+  section { break-inside: avoid; padding: 12px 14px; }
   rect, circle, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
