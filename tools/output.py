@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
@@ -129,7 +129,7 @@ class Output:
 
     # JSON: always in ASCII, which no terminal and no encoding can spoil -----------------------
 
-    def answer(self, value: msgspec.Struct) -> None:
+    def answer(self, value: msgspec.Struct | Mapping[str, Any]) -> None:
         """Write the one object that is the whole answer: over several lines, or on one."""
         self.line(struct_json(value, None if self.as_lines else 2))
 
@@ -230,8 +230,8 @@ def _unbroken(widths: Sequence[int], room: int) -> set[int]:
     return whole
 
 
-def struct_json(value: msgspec.Struct, indent: int | None = None) -> str:
-    """Return a struct as JSON in ASCII, times in ISO 8601."""
+def struct_json(value: msgspec.Struct | Mapping[str, Any], indent: int | None = None) -> str:
+    """Return a struct, or its fields by name, as JSON in ASCII, times in ISO 8601."""
     import msgspec
 
     plain = msgspec.to_builtins(value, builtin_types=(datetime,))

@@ -18,7 +18,8 @@ _DETAILS = """\
 Rows in a pipe: figure, value. JSON has the same figures; sizes are in bytes,
 times in ISO 8601. What each one is: help(lithograph.Stats).
 The figures of memory, cache and open files are those of this look at the store,
-not those of a process that works with it: there, ask Graph.stats().
+not those of a process that works with it: there, ask Graph.stats(). Where the
+log is empty the files say everything, and the store is not even opened.
 
 examples:
   segtool info --store my.graph
@@ -46,12 +47,16 @@ def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    with open_to_read(arguments) as graph:
-        figures = {"path": store_path(arguments), **asdict(graph.stats())}
-    if output.as_json:
-        from lithograph.tools.commands.info_answer import SHAPE
+    from lithograph.tools.files_look import figures_of_files
 
-        output.answer(SHAPE(**figures))
+    path = store_path(arguments)
+    found = figures_of_files(path)
+    if found is None:
+        with open_to_read(arguments) as graph:
+            found = asdict(graph.stats())
+    figures = {"path": path, **found}
+    if output.as_json:
+        output.answer(figures)
     elif output.is_terminal:
         output.table(("part", "figure", "value"), part_rows(figures))
     else:
