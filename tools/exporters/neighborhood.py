@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lithograph import Edge, Node, Snapshot
 from lithograph.tools.commands.common import add_direction, count
 from lithograph.tools.output import escape_controls
+
+if TYPE_CHECKING:
+    from lithograph import Edge, Node, Snapshot
 
 LIMIT: Final = 200
 _EDGES_EACH: Final = 20
