@@ -88,6 +88,8 @@ def _delete_and_make_again(graph: Graph) -> None:
 
 CALLS: dict[str, Callable[[Graph], object]] = {
     "put_node": lambda graph: graph.put_node("new", type="N", observations=["y"]),
+    "add_observations": lambda graph: graph.add_observations("a", ["y"]),
+    "put_edge": lambda graph: graph.put_edge("a", "new", "c", create_missing=True),
     "transaction": _transaction,
     "delete": lambda graph: graph.delete_node("a"),
     "again": _delete_and_make_again,

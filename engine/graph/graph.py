@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 from lithograph.errors import ClosedError, ConflictError, InvalidArgumentError, ReadOnlyError
 from lithograph.files import Files, OsFiles
 from lithograph.formats.moment import encode_moment
-from lithograph.formats.text import check_name
+from lithograph.formats.node_patch import UNCHANGED, NodePatch
+from lithograph.formats.properties import EMPTY, encode_properties
+from lithograph.formats.text import check_name, check_texts
 from lithograph.graph import registry
 from lithograph.graph.engine import Engine
 from lithograph.graph.stats import Stats, collect_stats
@@ -24,7 +26,9 @@ from lithograph.maintenance.purge import Purged
 from lithograph.maintenance.verify import Finding, verify_store
 from lithograph.options import parse_path
 from lithograph.read.records import Node
-from lithograph.transaction.committer import too_large
+from lithograph.transaction.committer import CommitRequest
+from lithograph.transaction.lone import LoneChange, LoneDraft, LonePut
+from lithograph.transaction.sizes import too_large
 from lithograph.transaction.transaction import UNSET, Transaction, Unset
 from lithograph.view.past import commit_as_of
 from lithograph.view.reads import IdArray, Reads, Types
@@ -195,43 +199,58 @@ class Graph(Reads):
         created_at: datetime | Unset | None = UNSET,
     ) -> None:
         """Create the node, or replace exactly the arguments passed; see `Transaction.put_node`."""
-        if memory is None:
-            self._alone(
-                lambda tx: tx.put_node(
-                    name,
-                    type=type,
-                    observations=observations,
-                    properties=properties,
-                    created_at=created_at,
-                )
-            )
+        if memory is not None:
+            # A blind put reads nothing: no view, no transaction around it.
+            self._check_may_write()
+            draft = memory.Draft(UNSET, None, self._size_max, too_large)
+            draft.put_node(name, type, observations, properties, created_at)
+            committer = self._engine.committer
+            if not committer.commit_alone(LonePut(draft)):
+                committer.commit(CommitRequest.of_draft(draft))
             return
-        # A blind put reads nothing: no view, no transaction around it.
-        engine = self._engine
-        if self._closed or self._open_in or engine.closed or not self._writable:
-            self._check_writable()
-        draft = memory.Draft(UNSET, None, self._size_max, too_large)
-        draft.put_node(name, type, observations, properties, created_at)
-        engine.committer.commit_draft(draft)
+        self._alone(
+            lambda tx: tx.put_node(
+                name,
+                type=type,
+                observations=observations,
+                properties=properties,
+                created_at=created_at,
+            )
+        )
 
     def add_observations(
         self, name: str, observations: Iterable[str], unique: bool = False
     ) -> list[str]:
         """Append observations and return what was added; see `Transaction.add_observations`."""
         texts = observations if isinstance(observations, str) else _kept(observations)
+        if not unique:
+            self._check_may_write()
+            added = check_texts(texts, "observations")
+            if self._changed(name, NodePatch(appended=added or None)):
+                return list(added)
         return self._alone(lambda tx: tx.add_observations(name, texts, unique))
 
     def remove_observations(self, name: str, observations: Iterable[str]) -> None:
         """Remove every observation equal to one of these. Raises NodeNotFoundError."""
         texts = observations if isinstance(observations, str) else _kept(observations)
-        self._alone(lambda tx: tx.remove_observations(name, texts))
+        self._check_may_write()
+        removed = check_texts(texts, "observations")
+        if not self._changed(name, NodePatch(removed=tuple(dict.fromkeys(removed)) or None)):
+            self._alone(lambda tx: tx.remove_observations(name, texts))
 
     def update_properties(
         self, name: str, changes: Mapping[str, Any], remove: Iterable[str] = ()
     ) -> None:
         """Set and remove single properties; see `Transaction.update_properties`."""
         keys = remove if isinstance(remove, str) else _kept(remove)
-        self._alone(lambda tx: tx.update_properties(name, changes, keys))
+        self._check_may_write()
+        set_ = encode_properties(changes, "changes")
+        unset = tuple(dict.fromkeys(check_texts(keys, "remove")))
+        patch = NodePatch(
+            properties_set=None if set_ == EMPTY else set_, properties_unset=unset or None
+        )
+        if not self._changed(name, patch):
+            self._alone(lambda tx: tx.update_properties(name, changes, keys))
 
     def delete_node(self, name: str) -> bool:
         """Delete the node and its edges in both directions; return whether there was one.
@@ -254,6 +273,23 @@ class Graph(Reads):
         create_missing: bool = False,
     ) -> None:
         """Create the edge, or replace exactly the arguments passed; see `Transaction.put_edge`."""
+        if memory is not None:
+            # Whether the ends are there is seen under the commit lock; the plain way says if not.
+            self._check_may_write()
+            draft = memory.Draft(UNSET, _is_there, self._size_max, too_large)
+            draft.put_edge(
+                source,
+                type,
+                target,
+                key,
+                properties,
+                valid_from,
+                valid_to,
+                created_at,
+                create_missing,
+            )
+            if self._engine.committer.commit_alone(LoneDraft(draft)):
+                return
         self._alone(
             lambda tx: tx.put_edge(
                 source,
@@ -475,6 +511,19 @@ class Graph(Reads):
 
     # Own helpers -------------------------------------------------------------------------------
 
+    def _check_may_write(self) -> None:
+        """Do what `_check_writable` does; in one step where all is well."""
+        if self._closed or self._open_in or self._engine.closed or not self._writable:
+            self._check_writable()
+
+    def _changed(self, name: str, patch: NodePatch) -> bool:
+        """Change a node that must be there, in a commit of its own; return False where the plain
+        way must do it, or nothing is to be done."""
+        check_name(name)
+        if memory is None or patch == UNCHANGED:
+            return False
+        return self._engine.committer.commit_alone(LoneChange(name, patch))
+
     def _check_writable(self) -> None:
         self._check_open()
         if not self._writable:
@@ -541,3 +590,8 @@ def _kept(items: Iterable[str]) -> Iterable[str]:
         return list(items)
     except TypeError:
         return items  # No iterable: the write says so in its own words.
+
+
+def _is_there(name: str) -> int:
+    """Take a node for one that is there, until the commit looks."""
+    return 0

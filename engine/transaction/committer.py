@@ -25,13 +25,15 @@ from lithograph.errors import (
 )
 from lithograph.formats.moment import MOMENT_MAX, decode_moment
 from lithograph.formats.operations import DeleteNode, Operation, encode_operation
-from lithograph.kernel import UNSURE, memory
+from lithograph.kernel import UNSURE
 from lithograph.options import Options
 from lithograph.segments.layer import Layers
 from lithograph.transaction.draft_resolve import resolve_draft
 from lithograph.transaction.intents import Intents
+from lithograph.transaction.lone import LoneWrite, Newest
 from lithograph.transaction.reads_made import NO_VIEW, ReadsMade
 from lithograph.transaction.resolve import Resolver
+from lithograph.transaction.sizes import too_large
 from lithograph.write.commit import Commit
 from lithograph.write.empty_memtable import MEMTABLE
 from lithograph.write.journal import Journal
@@ -40,11 +42,8 @@ from lithograph.write.memtable import Memtable
 
 if TYPE_CHECKING:
     from lithograph.kernel._memory import Draft
-    from lithograph.kernel._reads import QuickView
 
 _GROUP_MAX: Final = 256
-_UNSURE: Final = -1
-"""In place of a sequence: nothing was done, for the plain way must look."""
 
 
 Result = TypeVar("Result")
@@ -82,9 +81,6 @@ class CommitRequest:
 # Neither is ever changed: one of each is enough.
 _NOTHING_WANTED: Final = Intents()
 _NOTHING_READ: Final = ReadsMade(NO_VIEW)
-
-
-_NOTHING_LOOKED_AT: Final[tuple[LayerStack | None, QuickView | None]] = (None, None)
 
 
 class Upkeep(Protocol):
@@ -129,73 +125,50 @@ class Committer:
         self._queue = threading.Lock()
         self._leading = threading.Lock()
         self._closed = False
-        # Layers, and the view of them that puts are looked up in; used under `_leading` only.
-        self._looking = _NOTHING_LOOKED_AT
+        self._newest = Newest(journal, options.tuning.transaction_bytes_max)
 
-    def commit_draft(self, draft: Draft) -> int | None:
-        """Commit puts that nothing was read for, as `commit` does."""
+    def commit_alone(self, write: LoneWrite) -> bool:
+        """Commit one write, if nobody else commits now; return whether that was done, or nothing
+        was to be changed. Where it was not, nothing was done.
+
+        Raises
+        ------
+        InvalidArgumentError, NodeNotFoundError, LockedError, StorageError, FailedStateError,
+        CorruptionError : nothing was written that counts.
+        """
         self.upkeep.wait_for_room()
-        # A node alone, and nobody else at it: no request, and no line to stand in.
-        if memory is not None and not (self._waiting or self._leading.locked()):
-            name = memory.lone_name(draft)
-            if name is not None:
-                with self._leading:
-                    if self._closed:
-                        self._check_open()
-                    sequence = self._lead_lone(draft, name)
-                if sequence != _UNSURE:
-                    return sequence
-        return self.commit(CommitRequest.of_draft(draft))
+        if self._waiting or self._leading.locked():
+            return False
+        with self._leading:
+            if self._closed:
+                self._check_open()
+            return self._lead_alone(write)
 
-    def _lead_lone(self, draft: Draft, name: str) -> int | None:
-        """Commit one put; return what `commit` does, or _UNSURE with nothing done."""
-        assert memory is not None
+    def _lead_alone(self, write: LoneWrite) -> bool:
         journal = self._journal
-        sequence: int | None = None
+        newest = self._newest
         stands = False
         try:
             with self._commit_lock:
                 journal.prepare(self._tuning.wal_size_bytes_max)
                 self.upkeep.before_group()
-                before = journal.position
-                found = self._find(name, before.sequence)
-                if found is UNSURE:
-                    return _UNSURE
-                time = self._commit_time(None, before.commit_time)
-                record = memory.encode_lone(
-                    draft,
-                    found,
-                    journal.stack.memtable.commits,
-                    journal.stack.memtable.types.code,
-                    before.chain,
-                    journal.log.header.epoch,
-                    before.sequence + 1,
-                    journal.state.wal_synced,
-                    time,
-                )
+                newest.time = self._commit_time(None, journal.position.commit_time)
+                record = write.record(newest)
+                if record is UNSURE:
+                    return False
                 if record is not None:
-                    journal.append_record(record, time, sync=self._sync)
-                    sequence = before.sequence + 1
+                    assert isinstance(record, bytes)
+                    journal.append_record(record, newest.time, sync=self._sync)
                 # From here on the commit stands, whatever becomes of the lock.
                 stands = True
         except Exception:
             if not stands:
                 raise
-        return sequence
-
-    def _find(self, name: str, sequence: int) -> object:
-        """Return the id that a name has as of the newest commit, None or UNSURE; under the commit
-        lock."""
-        stack = self._journal.stack
-        looked_at, view = self._looking
-        if looked_at is not stack:
-            view = stack.quick(sequence)
-            self._looking = (stack, view)
-        return UNSURE if view is None else view.move_to(sequence).find(name)
+        return True
 
     def forget_layers(self) -> None:
         """Keep no layers that the journal does not have any more; may be called by any thread."""
-        self._looking = _NOTHING_LOOKED_AT
+        self._newest.forget_layers()
 
     def commit(self, request: CommitRequest) -> int | None:
         """Commit; return the sequence, or None where there was nothing to change.
@@ -363,14 +336,6 @@ class Committer:
         limit = self._tuning.transaction_bytes_max
         if size > limit:
             raise too_large(size, limit)
-
-
-def too_large(size: int, limit: int) -> InvalidArgumentError:
-    """Return the error for a transaction above the limit, sizes in bytes."""
-    return InvalidArgumentError(
-        f"the transaction takes {size:,} bytes or more, the limit is {limit:,}: "
-        "commit in smaller ones, or load large data with bulk_load"
-    )
 
 
 class _Stage:

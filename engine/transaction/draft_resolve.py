@@ -29,10 +29,17 @@ _SORTED_FROM: Final = 256
 class Newest(Protocol):
     """The newest state, including what the same group commits before."""
 
-    quick: QuickView | None
-    sequence: int
-    next_id: int
-    type_count: int
+    @property
+    def quick(self) -> QuickView | None: ...
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def next_id(self) -> int: ...
+
+    @property
+    def type_count(self) -> int: ...
 
     @property
     def layers(self) -> Layers: ...

@@ -20,7 +20,7 @@ from lithograph.formats.text import check_name, check_short_text, check_texts
 from lithograph.ids import ABSENT
 from lithograph.kernel import memory
 from lithograph.read.records import Edge, Node
-from lithograph.transaction.committer import CommitRequest, Committer, too_large
+from lithograph.transaction.committer import CommitRequest, Committer
 from lithograph.transaction.edge_lines import (
     LinesTaken,
     check_delimiter,
@@ -29,6 +29,7 @@ from lithograph.transaction.edge_lines import (
 )
 from lithograph.transaction.intents import EdgeName, Intents
 from lithograph.transaction.reads_made import ReadsMade
+from lithograph.transaction.sizes import too_large
 
 
 class Unset(Enum):
