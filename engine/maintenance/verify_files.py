@@ -37,7 +37,9 @@ class FilesCheck:
     """Opens every sealed file of a generation anew, one at a time.
 
     checksums : every byte of each is read, and its checksum looked at.
-    deep : the same, and everything in it is decoded.   meter : is told the bytes of each file.
+    deep : the same, and everything in it is decoded.
+    contents : with `deep`, decode the records of segments, too; without it somebody else does.
+    meter : is told the bytes of each file.
 
     Attributes
     ----------
@@ -52,6 +54,7 @@ class FilesCheck:
         *,
         deep: bool = False,
         checksums: bool = False,
+        contents: bool = True,
         meter: Meter | None = None,
     ) -> None:
         self.segments_are_sound = True
@@ -61,6 +64,7 @@ class FilesCheck:
         self._manifest = manifest
         self._deep = deep
         self._checksums = checksums and not deep
+        self._contents = contents
         self._meter = meter or Meter(None, 0)
 
     def run(self) -> Findings:
@@ -83,7 +87,7 @@ class FilesCheck:
             is_sound = True
             checks = [_compare_segment(reader, entry)]
             if self._deep:
-                checks.append(check_segment(reader))
+                checks.append(check_segment(reader, contents=self._contents))
             elif self._checksums:
                 checks.append(reader.file.check_blocks())
             for error in chain.from_iterable(checks):

@@ -133,16 +133,16 @@ class GraphCheck:
                 continue
             name = life.name.encode()
             if at_floor or life.born > floor:
-                self._names.add(_NAME.pack(life.born, life.node_id) + name, 1)
+                self._names.add(name_key(life.born, life.node_id, name), 1)
             if life.ended > floor:
-                self._names.add(_NAME.pack(life.ended, ABSENT) + name, 1)
+                self._names.add(name_key(life.ended, ABSENT, name), 1)
 
     def _scan_names(self) -> None:
         streams = [_numbered(rank, index) for rank, index in enumerate(self._indexes or ())]
         for name, same in groupby(heapq.merge(*streams), key=lambda entry: entry[0]):
             versions = [version for _, _, found in same for version in found]
             for sequence, node_id in versions_above(versions, self._floor, oldest=True):
-                self._names.add(_NAME.pack(sequence, node_id) + name, -1)
+                self._names.add(name_key(sequence, node_id, name), -1)
 
     # Edges -------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class GraphCheck:
     def _count(self, kind: bytes, sequence: int, weight: int) -> None:
         """Enter that a commit changed a count, or left it where the commit is the floor."""
         if weight:
-            self._counts.add(_COUNT.pack(kind, sequence), weight)
+            self._counts.add(count_key(kind, sequence), weight)
 
 
 class _EdgeFollower:
@@ -305,6 +305,16 @@ def _numbered(rank: int, index: Index) -> Iterator[tuple[bytes, int, list[tuple[
 def _ranked(rank: int, stream: Iterator[tuple[int, Item]]) -> Iterator[tuple[int, int, Item]]:
     for node_id, item in stream:
         yield node_id, rank, item
+
+
+def name_key(sequence: int, node_id: int, name: bytes) -> bytes:
+    """Return the entry for a commit that gave a name to a node, or took it: ABSENT."""
+    return _NAME.pack(sequence, node_id) + name
+
+
+def count_key(kind: bytes, sequence: int) -> bytes:
+    """Return the entry for a commit that changed the count of nodes, b"n", or edges, b"e"."""
+    return _COUNT.pack(kind, sequence)
 
 
 def _edge_key(source: int, adjacent: AdjacentEdge) -> bytes:

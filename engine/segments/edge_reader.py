@@ -58,6 +58,11 @@ class EdgeReader(TableReader):
                 raise self.wrong(f"block {index} of a history is plain")
             yield from self._decode(found, first, end, lambda cursor: _versions(cursor, span))
 
+    def plain_block(self, index: int, span: CommitSpan) -> list[int] | None:
+        """Return the commits of a block of plain inserts, None for a block of records."""
+        found = self._block(index, span)
+        return found if isinstance(found, list) else None
+
     def record_block(self, index: int, span: CommitSpan) -> Block | None:
         """Return a block, or None if it is plain."""
         found = self._block(index, span)

@@ -22,10 +22,12 @@ Findings = Iterator[CorruptionError]
 _SUM_END = 2**64
 
 
-def check_segment(segment: SegmentReader) -> Findings:
+def check_segment(segment: SegmentReader, *, contents: bool = True) -> Findings:
     """Yield everything that is wrong with a segment, in itself.
 
-    Cost: the whole file is read twice.
+    contents : also what `check_contents` finds.
+
+    Cost: the whole file is read once, with contents twice.
     """
     footer = segment.footer
     damaged = False
@@ -45,6 +47,12 @@ def check_segment(segment: SegmentReader) -> Findings:
             yield from check_records(lists.dense, born)
     yield from check_edge_blocks(segment.edge_table, segment.span)
     yield from segment.commits.check()
+    if contents:
+        yield from check_contents(segment)
+
+
+def check_contents(segment: SegmentReader) -> Findings:
+    """Yield what is wrong with the records and lists of a segment, whose blocks are sound."""
     for check in (_check_names, _check_nodes, _check_positions, _check_edges):
         yield from _caught(lambda check=check: check(segment))  # type: ignore[misc]
 

@@ -356,6 +356,11 @@ class DenseTable(RecordTable):
         if wanted != self.block_count:
             raise self.wrong(f"{self.block_count} blocks for {len(ids)} ids, not {wanted}")
 
+    @property
+    def per_block(self) -> int:
+        """Ids in a block; the last one may have fewer."""
+        return self._block_count_max
+
     def find(self, node_id: int) -> tuple[Block, int] | None:
         if node_id not in self.ids:
             return None
