@@ -91,9 +91,23 @@ def test_stretches_join_without_a_seam(
     assert ways(path, monkeypatch) == (True, [], [])
 
 
-def late(found: Any) -> Any:
-    version = found.version._replace(sequence=1, born_sequence=1)
-    return found._replace(version=version)
+def made_by(before: int, after: int) -> Any:
+    """Let an edge that one commit made be made by another one."""
+
+    def changed(found: Any) -> Any:
+        version = found.version
+        if version.sequence != before:
+            return found
+        return found._replace(version=version._replace(sequence=after, born_sequence=after))
+
+    return changed
+
+
+def swapped(found: list[Any]) -> list[Any]:
+    """Let an edge be older than its source, and another one younger, so that counts are right."""
+    older: list[Any] = edge(250, 125, made_by(6, 2))(found)
+    younger: list[Any] = edge(1, 0, made_by(2, 6))(older)
+    return younger
 
 
 def kind(code: int) -> Any:
@@ -144,7 +158,8 @@ HARMS: dict[str, Callable[[Tamper], object]] = {
         0, edges=edge(250, 125, kind(99)), incoming=entering_as(99)
     ),
     "edge that nobody counted": lambda t: t.segment(0, **both(250, 125)),
-    "edge older than its source": lambda t: t.segment(0, edges=edge(250, 125, late)),
+    "edge older than its source": lambda t: t.segment(0, edges=swapped),
+    "edge of another commit": lambda t: t.segment(0, edges=edge(250, 125, made_by(6, 7))),
     "edge that changes what is older": lambda t: t.segment(
         0,
         edges=edge(250, 125, lambda e: e._replace(mark=Mark.CHANGED)),
