@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, Literal
 import lithograph
 from lithograph.catalog.current_file import read_current
 from lithograph.catalog.manifest_file import read_manifest
-from lithograph.catalog.pins import look_at_pins
 from lithograph.errors import (
     CorruptionError,
     LithographError,
@@ -38,6 +37,7 @@ from lithograph.maintenance.finding import Finding
 from lithograph.maintenance.session import no_store
 from lithograph.maintenance.verify_files import FilesCheck, unnamed_files
 from lithograph.tools.commands.doctor_answer import Advice, DoctorAnswer
+from lithograph.tools.commands.readers import read_pins
 from lithograph.tools.output import human_size
 
 if TYPE_CHECKING:
@@ -203,10 +203,10 @@ class _Diagnosis:
 
     def _look_at_pins(self, generation: int) -> None:
         try:
-            pins = look_at_pins(self._files)
+            pins = list(read_pins(self._files))
         except StorageError:
             return  # Without permission: said elsewhere.
-        dead = [pin for pin in pins if not pin.is_alive]
+        dead = [pin for pin in pins if pin.state == "dead"]
         if dead:
             self._say(
                 "note",
@@ -215,10 +215,10 @@ class _Diagnosis:
                 None,
             )
         for pin in pins:
-            if pin.is_alive and pin.state.generation < generation:
+            if pin.state == "alive" and pin.generation < generation:
                 self._say(
                     "note",
-                    f"process {pin.state.process} still reads generation {pin.state.generation}, "
+                    f"process {pin.process} still reads generation {pin.generation}, "
                     f"the newest is {generation}: files that only it needs are kept until it "
                     "reads again or ends",
                     f"segtool readers {self._store}",

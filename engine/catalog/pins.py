@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from typing import NamedTuple
 
 from lithograph.environment import Environment
 from lithograph.errors import CorruptionError, StorageError
@@ -119,47 +118,6 @@ def read_pins(files: Files) -> list[PinState]:
     names = [f"{PINS_DIRECTORY}/{name}" for name in files.entries(PINS_DIRECTORY) if is_pin(name)]
     found = (_read_pin(files, name) for name in names)
     return [state for state in found if state is not None]
-
-
-class PinHolder(NamedTuple):
-    """One pin as it stands; `state` is that of a pin which says nothing where it cannot be read."""
-
-    name: str
-    state: PinState
-    is_alive: bool
-
-
-def look_at_pins(files: Files) -> list[PinHolder]:
-    """Return every pin that is there, also of dead processes; removes and writes nothing.
-
-    Raises
-    ------
-    StorageError : the directory, or a pin, cannot be read.
-    """
-    names = [f"{PINS_DIRECTORY}/{name}" for name in files.entries(PINS_DIRECTORY) if is_pin(name)]
-    found = (_look_at_pin(files, name) for name in names)
-    return [holder for holder in found if holder is not None]
-
-
-def _look_at_pin(files: Files, name: str) -> PinHolder | None:
-    """Return a pin, or None if it is gone."""
-    if not files.exists(name):
-        return None
-    lock = files.lock(name, None)
-    try:
-        is_alive = not lock.try_acquire(exclusive=False)
-        file = files.open(name)
-    except CorruptionError:
-        return None
-    finally:
-        lock.close()
-    try:
-        state = PinState.decode(file.read_at(0, PIN_SIZE))
-    except CorruptionError:
-        state = PINS_EVERYTHING
-    finally:
-        file.close()
-    return PinHolder(name, state, is_alive)
 
 
 def _read_pin(files: Files, name: str) -> PinState | None:

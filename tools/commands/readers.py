@@ -71,13 +71,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         check_directory(files)
         if is_unfinished(files):
             raise no_store(files)
-        output.records(_COLUMNS, list(_pins(files)), _row)
+        output.records(_COLUMNS, list(read_pins(files)), _row)
     finally:
         files.close()
     return OK
 
 
-def _pins(files: Files) -> Iterator[ReadersRecord]:
+def read_pins(files: Files) -> Iterator[ReadersRecord]:
+    """Yield every pin that is there, also of dead processes; changes nothing."""
     from lithograph.errors import CorruptionError, StorageError
     from lithograph.formats.file_names import PINS_DIRECTORY, is_pin
     from lithograph.formats.pin import NO_SEQUENCE, PIN_SIZE, PINS_EVERYTHING, PinState
