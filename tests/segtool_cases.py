@@ -18,7 +18,8 @@ class Case:
 
     empty : no commit was ever made.
     small : two people in the log; "Ada" knows "Charles".
-    large : 3,000 nodes "n0000"… and the two people, in segments, histories and runs, and a log.
+    large : thousands of nodes "n0000"… (hundreds on the reference kernel) and the two people, in
+        segments, histories and runs, and a log.
     locked : the small one, held by another process with exclusive=True.
     damaged : the small one, with a flipped bit in its log, so that it does not open.
     foreign : a directory with somebody's notes in it.

@@ -13,6 +13,11 @@ import pytest
 import lithograph
 from lithograph.tools.files_look import figures_of_files
 
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/locks").exists(),
+    reason="where locks cannot be looked up, everything is the engine's business",
+)
+
 # Those of the process that opens the store are among what the engine says.
 PINS: Final = ("pin_count", "pinned_generation", "pinned_sequence")
 

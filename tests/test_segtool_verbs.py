@@ -17,6 +17,7 @@ import pytest
 from segtool_cases import CASES, Case
 
 import lithograph
+from lithograph import kernel
 from lithograph.formats.wal_header import WAL_START
 from lithograph.formats.wal_record import RECORD
 from lithograph.graph import registry
@@ -27,6 +28,7 @@ from lithograph.tools.segtool import VERBS, Parser, load_verb, main
 STORES: Final = ("empty", "small", "large", "locked", "damaged", "foreign")
 ROWS: Final = [(verb, case) for verb, cases in CASES.items() for case in cases]
 ROW_NAMES: Final = [" ".join(case.arguments) for _, case in ROWS]
+LARGE: Final = 3_000 if kernel.backend == "compiled" else 300
 Prepare = Callable[[str, Case], tuple[Path, list[str]]]
 
 
@@ -40,9 +42,9 @@ def people(graph: lithograph.Graph) -> None:
 def make_large(path: Path) -> None:
     with lithograph.open(path) as graph:
         with graph.transaction() as tx:
-            for number in range(3_000):
+            for number in range(LARGE):
                 tx.put_node(f"n{number:04}", type="number", properties={"number": number})
-            for number in range(1, 3_000):
+            for number in range(1, LARGE):
                 tx.put_edge(f"n{number:04}", "half", f"n{number // 2:04}")
         people(graph)
         graph.compact()
