@@ -25,7 +25,7 @@ _WORDS: Final[dict[Any, str]] = {
     NoneType: "null",
     Any: "any value",
 }
-_ENTRY: Final = re.compile(r"([a-z_]+(?:, [a-z_]+)*) : (.*)")
+_ENTRY: Final = re.compile(r"([a-z0-9_]+(?:, [a-z0-9_]+)*) : (.*)")
 
 
 def describe_shape(answer: AnswerShape) -> Iterator[str]:

@@ -73,7 +73,8 @@ def count_edges(
     ------
     CorruptionError : a list is damaged.
 
-    Cost: O(edges) in both directions; 0.3 s for work W on the compiled kernel.
+    Cost: O(edges) in both directions; 0.3 s for work W, compacted, on the compiled kernel. Lists
+    with edges that a newer file changes or ends are merged in Python, some 80 µs each.
     """
     out_types, in_types = Counter[int](), Counter[int]()
     out_total, in_total, total = Counter[int](), Counter[int](), Counter[int]()
@@ -99,8 +100,8 @@ def count_edges(
 def count_nodes(view: View, id_end: int, report: Report) -> dict[str, int]:
     """Return how many nodes there are of each type that has any, most first; "" is no type.
 
-    Cost: O(nodes), one record each, as there is no index of types: 1 s for work W on the compiled
-    kernel.
+    Cost: O(nodes), one record each, as there is no index of types: 1 s for work W, compacted, on
+    the compiled kernel; nodes that a newer file changes take some 60 µs each.
     """
     found = Counter[str]()
     for start in range(0, id_end, _NODES_STEP):

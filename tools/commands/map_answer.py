@@ -10,7 +10,8 @@ import msgspec
 class MapSegment(msgspec.Struct, forbid_unknown_fields=True):
     """One segment, with its history.
 
-    number : of the file.   file : its name in the store.
+    number : of the file.
+    file : its name in the store.
     sealed : it is compressed, because its window was closed or all was merged.
     first_sequence, last_sequence : the commits that it is made of.
     first_time, last_time : when these were.
@@ -54,9 +55,11 @@ class MapPartition(msgspec.Struct, forbid_unknown_fields=True):
 class MapAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """The files of a store over time.
 
-    path : of the store.   sequence : of its newest commit.
+    path : of the store.
+    sequence : of its newest commit.
     size_bytes : of all segments and histories.
-    superseded_size_bytes : of the histories.   superseded_share : of the size, 0 to 1.
+    superseded_size_bytes : of the histories.
+    superseded_share : of the size, 0 to 1.
     log_commit_count : commits that are in the log and in no segment yet.
     log_size_bytes : of the log's files.
     run_count, run_size_bytes : of the name index.

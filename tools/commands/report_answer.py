@@ -8,7 +8,8 @@ import msgspec
 class ReportAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """The page that was written.
 
-    page : its path.   size_bytes : its size.
+    page : its path.
+    size_bytes : its size.
     sequence : of the newest commit that it shows.
     finding_count : what verify found; the page has the findings.
     """

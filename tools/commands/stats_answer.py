@@ -9,6 +9,7 @@ class TypeCount(msgspec.Struct, forbid_unknown_fields=True):
     """How many nodes or edges have a type.
 
     type : "" where a node has none.
+    count : of the nodes, or of the edges.
     """
 
     type: str
@@ -16,7 +17,11 @@ class TypeCount(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DegreeCount(msgspec.Struct, forbid_unknown_fields=True):
-    """How many nodes have so many edges."""
+    """How many nodes have so many edges.
+
+    degree : edges of a node.
+    nodes : how many nodes have so many.
+    """
 
     degree: int
     nodes: int
@@ -42,6 +47,7 @@ class Degrees(msgspec.Struct, forbid_unknown_fields=True):
 class HubCount(msgspec.Struct, forbid_unknown_fields=True):
     """A node of many edges.
 
+    name : of the node.
     type : "" where it has none.
     out_degree, in_degree : its edges; a self loop counts in both.
     """
@@ -55,7 +61,8 @@ class HubCount(msgspec.Struct, forbid_unknown_fields=True):
 class PartSize(msgspec.Struct, forbid_unknown_fields=True):
     """A part of the files.
 
-    part : what stands there, in words.   size_bytes : in all files together.
+    part : what stands there, in words.
+    size_bytes : in all files together.
     """
 
     part: str
@@ -65,7 +72,9 @@ class PartSize(msgspec.Struct, forbid_unknown_fields=True):
 class StatsAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """What a store holds, counted.
 
-    path : of the store.   sequence : of the commit that was counted.
+    path : of the store.
+    sequence : of the commit that was counted.
+    node_count, edge_count : as of that commit.
     nodes_by_type, edges_by_type : most first; null without --by-type.
     out_degrees, in_degrees : of all nodes.
     degrees : of both directions together; a self loop counts twice.
