@@ -216,6 +216,23 @@ def test_the_header_of_a_log_may_be_damaged(store: Path, sound: tuple[Path, Cont
     assert mend(store)[0] == sound[1]
 
 
+@pytest.mark.parametrize("size", [None, 0, 64, 300])
+def test_a_log_that_is_gone_or_cut_is_told(tmp_path: Path, size: int | None) -> None:
+    path = tmp_path / "closed well"
+    with lithograph.open(path) as graph:
+        for number in range(5):
+            graph.put_node(f"late {number}", type="Late")
+    log = one(path, "*.wal")
+    if size is None:
+        log.unlink()
+    else:
+        log.write_bytes(log.read_bytes()[:size])
+    contents, _, salvage = mend(path)
+
+    assert len(names_of(contents)) < 2
+    assert salvage.findings.log_size_bytes > 0
+
+
 def test_a_torn_tail_is_no_loss(store: Path, sound: tuple[Path, Contents]) -> None:
     with one(store, "*.wal", -1).open("ab") as log:
         log.write(random.Random(1).randbytes(500))

@@ -170,7 +170,12 @@ class Salvage:
         first_log = self.manifest.first_wal_number if self.manifest is not None else 0
         plan = self._plan
         for commit in salvaged_commits(
-            self._files, plan.store_uuid, first_log, plan.promised, self.findings
+            self._files,
+            plan.store_uuid,
+            first_log,
+            plan.promised,
+            self.findings,
+            promised_all=plan.promised_all,
         ):
             if self._is_held(commit.sequence):
                 continue

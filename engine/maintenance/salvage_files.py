@@ -56,12 +56,14 @@ class SalvagePlan:
     manifest : the one in force; None where that cannot be had.
     types : type names by code, as far as any manifest says.
     promised : bytes of logs that CURRENT says were synced, by file number.
+    promised_all : nothing that CURRENT promised is lost.
     """
 
     store_uuid: bytes | None
     manifest: Manifest | None
     types: tuple[str, ...]
     promised: dict[int, int]
+    promised_all: bool
 
 
 def plan_salvage(files: Files, findings: Findings) -> SalvagePlan:
@@ -72,16 +74,17 @@ def plan_salvage(files: Files, findings: Findings) -> SalvagePlan:
     FormatVersionError : a newer lithograph wrote the store.
     """
     slot = _current(files, findings)
+    is_whole = slot is not None and not findings.damage
     manifest = _named_manifest(files, slot, findings) if slot is not None else None
     promised = {} if slot is None else {slot.wal_number: slot.wal_synced}
     if manifest is not None and slot is not None:
-        return SalvagePlan(slot.store_uuid, manifest, manifest.types, promised)
+        return SalvagePlan(slot.store_uuid, manifest, manifest.types, promised, is_whole)
     store_uuid, newest, is_newest = _newest_manifest(
         files, slot.store_uuid if slot is not None else None, findings
     )
     types = newest.types if newest is not None else ()
     in_force = newest if slot is None and is_newest else None
-    return SalvagePlan(store_uuid, in_force, types, promised)
+    return SalvagePlan(store_uuid, in_force, types, promised, is_whole)
 
 
 def _current(files: Files, findings: Findings) -> CurrentSlot | None:

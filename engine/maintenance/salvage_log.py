@@ -57,17 +57,21 @@ def salvaged_commits(
     first_log: int,
     promised: dict[int, int],
     findings: Findings,
+    *,
+    promised_all: bool,
 ) -> Iterator[LoggedCommit]:
     """Yield the commits that the logs hold, by sequence, each once: as the newest log has it.
 
     first_log : number of the oldest that counts.
     promised : bytes of logs that CURRENT says were synced, by file number.
+    promised_all : nothing that it promised is lost; else every tail may have been.
 
     A torn tail of the newest log (SPEC.md, 6.3) is left out, and no loss. Where whole records stand
     behind what cannot be read, they count, although nothing may promise that they were synced: they
     were commits.
     """
     places: dict[int, _Place] = {}
+    _note_missing(files, promised, findings)
     logs = [number for number in wal_numbers(files) if number >= first_log]
     headers = {number: _header(files, number, store_uuid, findings) for number in logs}
     ends = {
@@ -79,7 +83,8 @@ def salvaged_commits(
         header = headers[number]
         if header is None and store_uuid is not None and _is_foreign(files, number, store_uuid):
             continue
-        for sequence, place in _scan(files, number, header, ends, promised, findings):
+        synced = promised.get(number, 0) if promised_all else None
+        for sequence, place in _scan(files, number, header, ends, synced, findings):
             places[sequence] = place
     for sequence in sorted(places):
         place = places[sequence]
@@ -93,15 +98,32 @@ def salvaged_commits(
         yield commit
 
 
+def _note_missing(files: Files, promised: dict[int, int], findings: Findings) -> None:
+    """Note what CURRENT promises of logs, and is not there."""
+    for number, size in promised.items():
+        name = wal_name(number)
+        try:
+            found = len(_read(files, name, 0, None))
+            message = f"CURRENT promises {size} bytes, {found} are there"
+        except CorruptionError as error:
+            found, message = 0, error.message
+        if found < size:
+            findings.add(CorruptionError(message, path=files.path_of(name), offset=found), "log")
+            findings.log_size_bytes += size - found
+
+
 def _scan(
     files: Files,
     number: int,
     header: WalHeader | None,
     ends: dict[int, int],
-    promised: dict[int, int],
+    synced: int | None,
     findings: Findings,
 ) -> Iterator[tuple[int, _Place]]:
-    """Yield sequence and place of every record of a log that counts, or may."""
+    """Yield sequence and place of every record of a log that counts, or may.
+
+    synced : bytes of it that were promised; None where nobody knows.
+    """
     name = wal_name(number)
     data = _read(files, name, 0, None)
     is_newest = number not in ends
@@ -116,7 +138,7 @@ def _scan(
         except CorruptionError as error:
             start = offset
             offset = _next_record(data, start + ALIGNMENT, end, epoch)
-            if is_newest and offset == end and promised.get(number, 0) <= start:
+            if is_newest and offset == end and synced is not None and synced <= start:
                 return  # A torn tail.
             findings.add(error.located(files.path_of(name)), f"log, {offset - start} bytes")
             findings.log_size_bytes += offset - start
