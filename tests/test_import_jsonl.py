@@ -182,6 +182,24 @@ def test_standard_input(store: Path, tmp_path: Path) -> None:
     assert [line["line"] for line in objects(tmp_path / "stdin.rejects")] == [7]
 
 
+def test_rejects_stand_beside_the_file(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "memory.jsonl"
+    path.write_text('nonsense\n{"name": "a", "entityType": ""}\n')
+
+    assert main(["import", "jsonl", str(path), "--store", str(store)]) == 1
+    out, err = capsys.readouterr()
+    assert f"rejects\t{path}.rejects\n" in out
+    assert err == f"segtool: 1 line set aside: {path}.rejects has them with reasons\n"
+    (line,) = objects(tmp_path / "memory.jsonl.rejects")
+    assert line == {
+        "line": 1,
+        "reason": "not JSON: Expecting value at column 1",
+        "text": "nonsense",
+    }
+
+
 # Events -------------------------------------------------------------------------------------------
 
 
@@ -522,6 +540,39 @@ def test_an_export_that_fails_leaves_the_old_file(
         assert str(place) in capsys.readouterr().err
     assert main(["export", "jsonl", "--store", str(store), "-o", "/dev/null"]) == 0
     assert Path("/dev/null").is_char_device()
+
+
+def test_an_export_never_steers_a_terminal(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lithograph.open(store) as graph:
+        graph.put_node("Zoë \x1b[31m \u202e")
+    command = ["export", "jsonl", "--store", str(store)]
+    assert main(command) == 0
+    piped = capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+
+    assert "Zoë \\u001b[31m \u202e" in piped
+    assert shown.isascii()
+    assert json.loads(shown) == json.loads(piped)
+
+
+def test_a_reader_that_goes_away_is_no_error(store: Path) -> None:
+    with lithograph.open(store) as graph, graph.transaction() as tx:
+        for number in range(5_000):
+            tx.put_node(f"node {number}", type="t" * 50)
+    command = [sys.executable, "-m", "lithograph.tools.segtool", "export", "jsonl"]
+    with subprocess.Popen(
+        [*command, "--store", str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"node 0" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_an_export_follows_a_link_and_keeps_it(store: Path, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +298,26 @@ def test_a_replay_keeps_times_where_it_can(tmp_path: Path) -> None:
         assert (replay.commits, replay.moved) == (6, 3)
         with pytest.raises(InvalidArgumentError, match="empty"):
             replay.commit(day(22), lambda tx: tx.put_node(""))
+
+
+def test_a_replay_goes_on_behind_a_commit_from_the_future(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lithograph.open(tmp_path / "a") as graph:
+        committer = graph._engine.committer
+        later = replace(committer._environment, clock_us=lambda: 4 * 10**15)
+        with monkeypatch.context() as patch:
+            patch.setattr(committer, "_environment", later)
+            graph.put_node("future")
+        replay = Replay(graph)
+        times = [replay.commit(day(5), lambda tx: tx.put_node("a", type=t)) for t in "xy"]  # noqa: B023
+
+        assert replay.moved == replay.commits == 2
+        assert times == [
+            newest_time(graph) - timedelta(microseconds=1),
+            newest_time(graph),
+        ]
+        assert newest_time(graph).year == 2096
 
 
 # Rejects ------------------------------------------------------------------------------------------

@@ -34,8 +34,9 @@ class Replay:
         another commit came between.
         """
         while True:
-            last = self._last
-            at = min(max(time, last), max(datetime.now(UTC), last))
+            last, now = self._last, datetime.now(UTC)
+            # Behind a commit from the future, after the clock was set back, none has a choice.
+            at = min(max(time, last), now) if last <= now else None
             try:
                 with self._graph.transaction(at=at) as transaction:
                     write(transaction)
@@ -48,10 +49,10 @@ class Replay:
                 continue
             if transaction.sequence is None:
                 return None
-            self._last = at
+            self._last = newest_time(self._graph) if at is None else at
             self.commits += 1
-            self.moved += at != time
-            return at
+            self.moved += self._last != time
+            return self._last
 
 
 def newest_time(graph: Graph) -> datetime:
