@@ -15,14 +15,22 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lithograph
 from lithograph.formats.moment import EPOCH
 from lithograph.tools.exporters.export_run import ExportAnswer
 from lithograph.tools.importers import input_file, jsonl_replay
 from lithograph.tools.importers.import_answer import ImportAnswer
+from lithograph.tools.importers.input_file import InputFile
+from lithograph.tools.importers.jsonl_event import ACTIONS
+from lithograph.tools.importers.jsonl_keys import ENTITY_FIELDS, RELATION_FIELDS
+from lithograph.tools.importers.jsonl_reader import JsonLines
 from lithograph.tools.importers.rejects import RejectedLine
+from lithograph.tools.importers.rows import Reject
 from lithograph.tools.segtool import main
+from lithograph.view.changes import EdgeChange
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -310,6 +318,38 @@ def interrupted(*arguments: object, **options: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_an_event_without_a_key_is_about_the_edge_without_one_or_all(
+    load: Import, store: Path
+) -> None:
+    ends = {"from": "a", "to": "b", "relationType": "t"}
+    load(
+        [
+            event("relation_created", "e1", 1, ends | {"validFrom": 5}),
+            event("relation_created", "e2", 2, ends | {"validFrom": 7}),
+            event("relation_updated", "e3", 3, ends | {"note": "all"}),
+            event("relation_created", "e4", 4, ends),
+            event("relation_updated", "e5", 5, ends | {"note": "one"}),
+            event("relation_updated", "e6", 6, ends | {"validFrom": 7, "validTo": 8}),
+            event("relation_deleted", "e7", 7, ends | {"validFrom": 5, "validTo": 6}),
+        ]
+    )
+
+    with lithograph.open(store, mode="r") as graph:
+        edges = {edge.key: edge for edge in graph.edges("a")}
+        assert {key: edge.properties["note"] for key, edge in edges.items()} == {
+            "": "one",
+            "7": "all",
+        }
+        assert edges["7"].valid_to == EPOCH + timedelta(seconds=9)
+        *_, marked, deleted = graph.changes()
+        assert isinstance(marked, EdgeChange)
+        assert isinstance(deleted, EdgeChange)
+        assert marked.edge is not None
+        # A deletion says who did it, and changes nothing else.
+        assert (marked.key, marked.edge.properties["eventId"]) == ("5", "e7")
+        assert (marked.edge.valid_to, deleted.edge) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("flaw", "reason"),
     [
@@ -421,6 +461,72 @@ def test_a_line_of_a_hundred_megabytes_is_passed_over(
 def test_a_byte_order_mark_and_an_empty_file(load: Import) -> None:
     assert load(b"").nodes == 0
     assert load(b'\xef\xbb\xbf{"name": "a", "entityType": ""}').nodes_made == 1
+
+
+words = st.sampled_from(["a", "b", "entity", "relation", "entity_created", "relation_deleted", ""])
+scraps = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | words,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=2),
+    max_leaves=3,
+)
+known_keys = st.sampled_from(
+    [
+        *sorted(ENTITY_FIELDS - {"eventType"}),
+        *sorted(RELATION_FIELDS - {"eventType"}),
+        "@type",
+        "@name",
+        "other",
+    ]
+)
+bodies = st.dictionaries(known_keys, scraps, max_size=5)
+sound_bodies = st.builds(
+    lambda body, fields: body | fields,
+    bodies,
+    st.sampled_from(
+        [{"name": "a", "entityType": "t"}, {"from": "a", "to": "b", "relationType": "t"}]
+    ),
+)
+events = st.fixed_dictionaries(
+    {
+        "eventType": st.sampled_from(sorted(ACTIONS)) | scraps,
+        "ts": st.integers(0, 2**31) | scraps,
+        "data": sound_bodies | scraps,
+    },
+    optional={"eventId": scraps, "user": scraps, "name": scraps},
+)
+hostile_lines = (bodies | sound_bodies | events).map(lambda line: json.dumps(line).encode()) | (
+    st.binary(max_size=10)
+)
+
+
+def is_blank(line: bytes, number: int) -> bool:
+    text = line.decode(errors="replace")
+    text = text if number else text.removeprefix("\ufeff")
+    return not text or text.isspace()
+
+
+@settings(max_examples=40)
+@given(st.lists(hostile_lines.map(lambda line: line.replace(b"\n", b"")), max_size=8))
+def test_every_line_is_taken_or_set_aside(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
+) -> None:
+    path = tmp_path_factory.mktemp("lines")
+    (path / "in").write_bytes(b"\n".join(lines))
+    with InputFile(str(path / "in")) as file:
+        rows = list(JsonLines(file).rows(lambda done, total: None))
+    command = ["import", "jsonl", str(path / "in"), "--store", str(path / "a")]
+    code = main(command)
+    again = main(command)
+    with lithograph.open(path / "a") as graph:
+        findings = graph.verify(deep=True)
+    with InputFile(str(path / "in")) as file:
+        source = JsonLines(file)
+        taken = len(list(source.rows(lambda done, total: None))) + source.event_count
+
+    blank = sum(is_blank(line, number) for number, line in enumerate(lines))
+    assert code == again == any(isinstance(row, Reject) for row in rows)
+    assert findings == []
+    assert taken == len(lines) - blank
 
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]])

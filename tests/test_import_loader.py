@@ -71,6 +71,18 @@ def test_a_line_that_is_too_long_is_passed_over(
         assert lines[1][1] == b"x" * min(size, 8)
 
 
+def test_what_is_appended_meanwhile_is_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_file, "LINE_SIZE_MAX", 8)
+    path = tmp_path / "lines"
+    path.write_bytes(b"x" * 20 + b"\na\n")
+    with InputFile(str(path)) as file:
+        with path.open("ab") as more:
+            more.write(b"b\n" * 20)
+        assert [(number, len(line)) for number, line in file.lines()] == [(1, 8), (2, 1)]
+
+
 def test_standard_input_is_read_twice(tmp_path: Path) -> None:
     script = (
         "from lithograph.tools.importers.input_file import InputFile\n"
