@@ -24,6 +24,7 @@ from lithograph.formats.split_block_filter import (
 from lithograph.kernel import xxh64
 from lithograph.segments import spool
 from lithograph.segments.filter_builder import FilterBuilder
+from lithograph.segments.filter_reader import WholeFilter
 from lithograph.tools.testing.simulated_disk import SimulatedDisk
 from lithograph.tools.testing.simulated_files import SimulatedFiles
 
@@ -147,3 +148,17 @@ def test_false_positives_are_as_rare_as_theory_says_beside_pybloom(count: int) -
 
 def test_the_rate_that_is_stated_is_the_one_of_the_formula() -> None:
     assert false_positive_rate(BITS_PER_NAME) == pytest.approx(0.0054, abs=0.00005)
+
+
+@given(
+    held=st.lists(st.binary(max_size=20), max_size=60),
+    asked=st.lists(st.binary(max_size=3), min_size=1, max_size=40),
+)
+def test_many_names_are_answered_as_one_by_one(held: list[bytes], asked: list[bytes]) -> None:
+    bits = _built([xxh64(name) for name in held])
+    asked = [*held, *asked]
+    answers = [_passes(bits, xxh64(name)) for name in asked]
+
+    found = WholeFilter(bytes(bits)).missing(asked)
+
+    assert found == (None if all(answers) else answers.index(False))

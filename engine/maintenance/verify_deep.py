@@ -12,7 +12,7 @@ from lithograph.maintenance.finding import Finding
 from lithograph.maintenance.meter import Meter
 from lithograph.maintenance.node_lives import Part, Report
 from lithograph.maintenance.verify_graph import GraphCheck, Index, NameStream
-from lithograph.maintenance.verify_plain import is_plainly_sound
+from lithograph.maintenance.verify_plain import RunNames, is_plainly_sound
 from lithograph.segments.run_reader import RunReader
 from lithograph.segments.segment_check import check_contents
 from lithograph.segments.segment_reader import SegmentReader
@@ -29,14 +29,15 @@ def verify_graph(
     *,
     place: str,
     runs_are_sound: bool,
-    plain: bool,
+    plain: RunNames | None,
     meter: Meter,
 ) -> list[Finding]:
     """Return what contradicts SPEC.md between the files, and between them and what is logged.
 
     logged : the commits behind the manifest's, and the path of the log; None leaves them out.
     place : path for what is wrong in no single file.   runs_are_sound : else names are left out.
-    plain : one look over everything may do (`verify_plain`); records were not gone over yet.
+    plain : the names of the runs where one look over everything may do (`verify_plain`); records
+        were not gone over yet.
     meter : is told the bytes of the files that were gone over.
     """
     findings: list[Finding] = []
@@ -62,10 +63,10 @@ def verify_graph(
     ]
     _compare_counts(shelf, store_uuid, manifest, place, report)
     floor = manifest.floor_sequence
-    if plain:
+    if plain is not None:
         [entry] = manifest.segments
         segment = shelf.segment(entry, store_uuid)
-        if runs_are_sound and is_plainly_sound(segment, parts, indexes, meter):
+        if runs_are_sound and is_plainly_sound(segment, parts, plain, meter):
             return findings
         wrong = [Finding.of(error) for error in check_contents(segment)]
         if wrong:

@@ -22,6 +22,7 @@ from lithograph.maintenance.meter import Meter
 from lithograph.maintenance.obsolete import sealed_files
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.history_reader import HistoryReader
+from lithograph.segments.run_check import Visit
 from lithograph.segments.run_reader import RunReader
 from lithograph.segments.segment_check import check_history, check_segment
 from lithograph.segments.segment_reader import SegmentReader
@@ -39,6 +40,7 @@ class FilesCheck:
     checksums : every byte of each is read, and its checksum looked at.
     deep : the same, and everything in it is decoded.
     contents : with `deep`, decode the records of segments, too; without it somebody else does.
+    visit : with `deep`, is given every name of every run.
     meter : is told the bytes of each file.
 
     Attributes
@@ -55,6 +57,7 @@ class FilesCheck:
         deep: bool = False,
         checksums: bool = False,
         contents: bool = True,
+        visit: Visit | None = None,
         meter: Meter | None = None,
     ) -> None:
         self.segments_are_sound = True
@@ -65,6 +68,7 @@ class FilesCheck:
         self._deep = deep
         self._checksums = checksums and not deep
         self._contents = contents
+        self._visit = visit
         self._meter = meter or Meter(None, 0)
 
     def run(self) -> Findings:
@@ -129,7 +133,7 @@ class FilesCheck:
                 if found != expected:
                     yield _differs(reader, what, found, expected)
             if self._deep:
-                yield from reader.check()
+                yield from reader.check(self._visit)
             elif self._checksums:
                 yield from reader.file.check_blocks()
             self._meter.advance(entry.size)

@@ -13,9 +13,10 @@ import numpy as np
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.manifest import Manifest
+from lithograph.maintenance.ledger import Ledger
 from lithograph.maintenance.meter import Meter
 from lithograph.maintenance.node_lives import Part
-from lithograph.maintenance.verify_graph import GraphCheck, Index, count_key, name_key
+from lithograph.maintenance.verify_graph import GraphCheck, count_key, name_key
 from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.survey import IdArray, NotPlainError, Stretch, survey
 
@@ -32,15 +33,28 @@ def may_be_plain(manifest: Manifest) -> bool:
     )
 
 
+class RunNames:
+    """What a run says of names, entered into a ledger while the run is checked."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+
+    def visit(self, name: bytes, versions: list[tuple[int, int]]) -> None:
+        """Take in a name."""
+        for sequence, node_id in versions:
+            self.ledger.add(name_key(sequence, node_id, name), -1)
+
+
 def is_plainly_sound(
-    segment: SegmentReader, parts: Sequence[Part], indexes: Sequence[Index], meter: Meter
+    segment: SegmentReader, parts: Sequence[Part], names: RunNames, meter: Meter
 ) -> bool:
-    """Return True if everything in the segment is right, and fits the index; False for not known.
+    """Return True if everything in the segment is right, and fits the run; False for not known.
 
     segment : whose blocks, tables and commit table were checked; the only part.
+    names : of the only run, which is sound.
     """
     try:
-        return _PlainCheck(segment, parts, indexes, meter).is_sound()
+        return _PlainCheck(segment, parts, names.ledger, meter).is_sound()
     except (CorruptionError, NotPlainError):
         return False
 
@@ -52,10 +66,11 @@ class _PlainCheck(GraphCheck):
         self,
         segment: SegmentReader,
         parts: Sequence[Part],
-        indexes: Sequence[Index],
+        names: Ledger,
         meter: Meter,
     ) -> None:
-        super().__init__(parts, indexes, 0, segment.path, _refuse)
+        super().__init__(parts, None, 0, segment.path, _refuse)
+        self._names = names
         self._segment = segment
         self._type_count = parts[0].type_count
         self._meter = meter
@@ -75,7 +90,6 @@ class _PlainCheck(GraphCheck):
             self._take_edges(stretch)
             edge_sum += stretch.edges_out - stretch.edges_in
             self._meter.advance(self._segment.ref.size * len(stretch.names) // node_count)
-        self._scan_names()
         self._scan_commits(_refuse)
         balanced = self._names.is_balanced and self._counts.is_balanced
         return balanced and self._is_fine and edge_sum % _SUM_END == 0
@@ -99,13 +113,6 @@ class _PlainCheck(GraphCheck):
         sequences, counts = np.unique(commits, return_counts=True)
         for sequence, count in zip(sequences.tolist(), counts.tolist(), strict=True):
             self._counts.add(count_key(kind, sequence), count)
-
-    def _scan_names(self) -> None:
-        [index] = self._indexes or ()
-        add = self._names.add
-        for name, versions in index.names():
-            for sequence, node_id in versions:
-                add(name_key(sequence, node_id, name), -1)
 
 
 def _refuse(path: str, message: str) -> None:

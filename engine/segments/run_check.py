@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.file_header import HEADER_SIZE
@@ -11,18 +11,23 @@ from lithograph.formats.name_entry import Chain, PageEntry
 from lithograph.formats.name_page import PAGE_SIZE, NamePage, overflow_page_count
 from lithograph.segments.run_pages import RunPages
 
+Visit = Callable[[bytes, list[tuple[int, int]]], None]
+"""Takes a name, and its (sequence, id or ABSENT), newest first."""
 
-def check_run(pages: RunPages) -> Iterator[CorruptionError]:
+
+def check_run(pages: RunPages, visit: Visit | None = None) -> Iterator[CorruptionError]:
     """Yield everything in a run that contradicts SPEC.md; of one page at most one thing.
 
     Damaged blocks come first, and alone if there are any.
+
+    visit : is given every name, ascending, as far as nothing is wrong.
     """
     is_damaged = False
     for error in pages.file.check_blocks():
         is_damaged = True
         yield error
     if not is_damaged:
-        yield from _RunCheck(pages).run()
+        yield from _RunCheck(pages, visit).run()
 
 
 class _RunCheck:
@@ -31,8 +36,10 @@ class _RunCheck:
     Invariant: a page is read only if its bit in `_used` was set just before, so the walk ends.
     """
 
-    def __init__(self, pages: RunPages) -> None:
+    def __init__(self, pages: RunPages, visit: Visit | None) -> None:
         self._pages = pages
+        self._visit = visit
+        self._filter = pages.filter.whole()
         self._footer = pages.footer
         self._used = bytearray(-(-pages.footer.page_count // 8))
         self._previous = b""
@@ -93,6 +100,8 @@ class _RunCheck:
         return children
 
     def _check_leaf(self, page: NamePage, low: bytes, high: bytes | None) -> None:
+        names: list[bytes] = []
+        offsets: list[int] = []
         for entry in page.entries():
             name = self._key(entry)
             if name <= self._previous:
@@ -108,10 +117,23 @@ class _RunCheck:
                 ) from None
             if entry.more is not None:
                 self._claim_chain(entry.more)
-            self._version_count += len(self._pages.versions(entry))
+            versions = self._pages.versions(entry)
+            self._version_count += len(versions)
+            if self._visit is not None:
+                self._visit(name, versions)
             self._entry_count += 1
-            if not self._pages.filter.may_hold(name):
-                raise CorruptionError("a name is not in the filter", offset=entry.offset)
+            names.append(name)
+            offsets.append(entry.offset)
+        missing = self._missing(names)
+        if missing is not None:
+            raise CorruptionError("a name is not in the filter", offset=offsets[missing])
+
+    def _missing(self, names: list[bytes]) -> int | None:
+        """Return the place of the first name that the filter does not know."""
+        if self._filter is not None:
+            return self._filter.missing(names)
+        known = map(self._pages.filter.may_hold, names)
+        return next((place for place, holds in enumerate(known) if not holds), None)
 
     def _key(self, entry: PageEntry) -> bytes:
         if entry.rest is not None:

@@ -14,7 +14,7 @@ from lithograph.formats.name_page import NamePage
 from lithograph.formats.name_run import RUN_FOOTER, RunFooter
 from lithograph.formats.sealed import SealedRef
 from lithograph.kernel import UNSURE, quick, runs
-from lithograph.segments.run_check import check_run
+from lithograph.segments.run_check import Visit, check_run
 from lithograph.segments.run_pages import RunPages
 from lithograph.segments.sealed_file import SealedFile
 
@@ -143,13 +143,15 @@ class RunReader:
                 versions = self._pages.versions(entry)
             yield name, versions
 
-    def check(self) -> Iterator[CorruptionError]:
+    def check(self, visit: Visit | None = None) -> Iterator[CorruptionError]:
         """Yield everything in the file that contradicts SPEC.md.
+
+        visit : is given every name with its versions on the way.
 
         If a block is damaged, only damaged blocks are told: what stands in them is not known.
         Cost: reads the whole file; one bit of memory per page.
         """
-        return check_run(self._pages)
+        return check_run(self._pages, visit)
 
     def close(self) -> None:
         self._pages.file.close()
