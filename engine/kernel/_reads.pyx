@@ -109,6 +109,9 @@ cdef extern from "memtable.h":
     const MemNode *memory_node(const Memory *memory, uint64_t id) noexcept nogil
     const MemNodeVersion *node_newest(const MemNode *node) noexcept nogil
     const MemList *memory_list(const Memory *memory, uint64_t id, int direction) noexcept nogil
+    void fetch_edge(
+        const Memory *memory, uint64_t source, uint64_t target, uint32_t code, int stage
+    ) noexcept nogil
     const MemEdge *memory_edge(
         const Memory *memory, uint64_t source, uint64_t target, uint32_t code, const uint8_t *key,
         uint32_t key_size) noexcept nogil

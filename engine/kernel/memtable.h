@@ -300,6 +300,19 @@ static inline const MemEdge *memory_edge(
     }
 }
 
+/* Let memory come that `memory_edge` will want: where the edge is noted (0), then the edge (1). */
+static inline void fetch_edge(
+    const Memory *memory, uint64_t source, uint64_t target, uint32_t code, int stage)
+{
+    const Slots *slots = table_slots(&memory->edges);
+    uint64_t place;
+    if (!slots) {
+        return;
+    }
+    place = edge_digest(source, target, code, NULL, 0) & slots->mask;
+    prefetch(stage ? handed_over(&slots->entries[place]) : (const void *)&slots->entries[place]);
+}
+
 /* Return the version of an edge that a view at `sequence` sees, or NULL. */
 static inline const MemEdgeVersion *edge_seen(const MemEdge *edge, uint64_t sequence)
 {

@@ -35,7 +35,10 @@ cdef struct ListSearch:
     const Edge *probe  # NULL, or the one edge that is looked for; `found` says whether it is there
     Answer answer
     # Of a search with a probe: whether it went well, and where the list is, NULL where there is none.
+    # `heads` : of the block at `heads_of`, for those that come next; may be NULL.
     bint is_placed
+    Heads *heads
+    const uint8_t *heads_of
     const uint8_t *start
     uint64_t size
     int flags
@@ -199,8 +202,8 @@ cdef Answer probe_list(
             if at == NULL or delta >= ID_END:
                 return ODD
             neighbor += delta
-            if code == probe.code and neighbor == probe.neighbor:
-                search.found = 1
+            if code == probe.code and neighbor >= probe.neighbor:
+                search.found = neighbor == probe.neighbor
                 return FOUND
     return FOUND
 
@@ -210,7 +213,8 @@ cdef Answer in_block(
     uint64_t first_id, bint dense
 ) noexcept nogil:
     """Find a list in its block (12.3): `wanted` is its place in a dense one, its id in a sparse."""
-    cdef Heads heads
+    cdef Heads own
+    cdef Heads *heads = &own
     cdef uint64_t place = 0, offset = 0, head
     if dense:
         if not read_dense_head(body, body_size, count, wanted, &offset, &head):
@@ -218,8 +222,16 @@ cdef Answer in_block(
         if not head:
             return NONE
         return decode_list(search, body + offset, head >> 2, head & 3, body + body_size)
-    if not read_heads(&heads, body, body_size, LISTS, first_id, False):
-        return ODD
+    if search.probe != NULL and search.heads != NULL:
+        heads = search.heads
+    if heads == &own:
+        if not read_heads(heads, body, body_size, LISTS, first_id, False):
+            return ODD
+    elif search.heads_of != body:
+        search.heads_of = NULL
+        if not read_heads(heads, body, body_size, LISTS, first_id, False):
+            return ODD
+        search.heads_of = body
     while place < heads.count and heads.ids[place] != wanted:
         place += 1
     if place == heads.count:
@@ -465,13 +477,15 @@ cdef Answer seek(const Lists *lists, uint64_t node_id, uint64_t code, uint64_t n
     """Return whether a list has an edge without a key: FOUND, NONE, or ODD."""
     cdef ListSearch search
     search.is_placed = False
+    search.heads = NULL
     return seek_next(&search, lists, node_id, code, neighbor)
 
 
 cdef Answer seek_next(
     ListSearch *search, const Lists *lists, uint64_t node_id, uint64_t code, uint64_t neighbor
 ) noexcept nogil:
-    """The same, behind another seek with this `search`: the list of one node is found once."""
+    """The same, behind another seek with this `search`: the list of one node is found once, and,
+    with `heads`, a block is read once."""
     cdef Edge probe = Edge(code, neighbor)
     cdef bint failed = False
     search.probe = &probe

@@ -264,10 +264,13 @@ cdef class QuickStore:
         cdef EdgesLook look
         cdef EdgeLook *edge
         cdef ListSearch search
+        cdef Heads heads
         cdef Answer answer
         cdef int place, index
         cdef Slot *slot
         search.is_placed = False
+        search.heads = &heads
+        search.heads_of = NULL
         for place in range(self.segment_count):
             slot = &self.slots[place]
             look = EdgesLook(

@@ -419,7 +419,15 @@ cdef class QuickView:
         cdef EdgeLook *edge
         cdef const MemEdge *known
         cdef const MemEdgeVersion *version
-        cdef int index, place
+        cdef int index, place, stage
+        # What they wait for memory overlaps.
+        for place in range(self.memory_count):
+            for stage in range(2):
+                for index in range(count):
+                    fetch_edge(
+                        self.memories[place], edges[4 * index], edges[4 * index + 1],
+                        <uint32_t>edges[4 * index + 2], stage,
+                    )
         for index in range(count):
             edge = &looks[index]
             memset(edge, 0, sizeof(EdgeLook))
