@@ -25,6 +25,14 @@ cdef struct EdgesLook:
     int count
 
 
+cdef inline const uint8_t *filter_bits_of(const Lists *lists, uint64_t digest) noexcept nogil:
+    """Return the block of a filter that says something of an id; NULL where it cannot be read."""
+    cdef const Table *sparse = &lists.sparse
+    return bytes_at(
+        &lists.file, sparse.filter_offset + filter_block(digest, sparse.filter_blocks), 32
+    )
+
+
 cdef inline bint may_be_listed(
     const Lists *lists, uint64_t node_id, uint64_t digest
 ) noexcept nogil:
@@ -35,9 +43,7 @@ cdef inline bint may_be_listed(
         return True
     if not sparse.row_count:
         return False
-    bits = bytes_at(
-        &lists.file, sparse.filter_offset + filter_block(digest, sparse.filter_blocks), 32
-    )
+    bits = filter_bits_of(lists, digest)
     return bits == NULL or filter_may_hold(bits, digest)
 
 
@@ -49,19 +55,22 @@ cdef void look_into_filters(void *what) noexcept nogil:
     cdef const EdgeLook *before = NULL
     cdef bint source_may_be = False
     cdef int index
-    # Hubs have lists everywhere; the other end seldom does.
+    # Of edges in the order of their sources the first question is asked once for each of these.
     for index in range(look.count):
         edge = &look.edges[index]
-        edge.may_be = edge.is_open and edge.youngest < look.end_id and may_be_listed(
-            look.incoming, edge.target, edge.target_digest
-        )
-    for index in range(look.count):
-        edge = &look.edges[index]
+        edge.may_be = edge.is_open and edge.youngest < look.end_id
         if edge.may_be:
             if before == NULL or before.source != edge.source:
                 source_may_be = may_be_listed(look.outgoing, edge.source, edge.source_digest)
             before = edge
             edge.may_be = source_may_be
+            if source_may_be and look.incoming.sparse.row_count:
+                prefetch(filter_bits_of(look.incoming, edge.target_digest))
+    for index in range(look.count):
+        edge = &look.edges[index]
+        edge.may_be = edge.may_be and may_be_listed(
+            look.incoming, edge.target, edge.target_digest
+        )
 
 
 cdef class QuickStore:

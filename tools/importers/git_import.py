@@ -63,4 +63,4 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     repository = str(Path(arguments.repository).absolute())
     history = GitHistory(GitLog(repository, every_branch=arguments.all))
-    return run_import(arguments, output, [repository], history.check, history.load)
+    return run_import(arguments, output, [repository], history.check, history.load, "commits")

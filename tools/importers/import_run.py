@@ -78,9 +78,11 @@ def run_import(
     files: list[str],
     check: Read,
     load: Callable[[Import, Report], None],
+    unit: str = "bytes",
 ) -> int:
     """Check if --strict was given, `load` unless that found something, answer.
 
+    unit : of what is reported.
     check : yields a Reject for every line that `load` would set aside; other rows are ignored.
     """
     store = store_path(arguments)
@@ -88,12 +90,12 @@ def run_import(
     with Rejects(rejects_path(arguments, files)) as rejects:
         answer = ImportAnswer(arguments.kind, files, 0, 0, 0, 0, 0, 0, 0, 0, None, False, 0.0, {})
         if arguments.strict:
-            with progress("checking", "bytes") as report:
+            with progress("checking", unit) as report:
                 for _ in rejects.sift(check(report)):
                     pass
             answer.refused = rejects.count > 0
         if not answer.refused:
-            with open_to_load(store) as graph, progress("importing", "bytes") as report:
+            with open_to_load(store) as graph, progress("importing", unit) as report:
                 work = Import(graph, Loader(graph), rejects)
                 nodes, edges = graph.node_count, graph.edge_count
                 load(work, report)
