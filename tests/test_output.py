@@ -46,6 +46,7 @@ def test_records_in_json_are_a_list() -> None:
 
     found = json.loads(text)
     assert [each["name"] for each in found] == ["Ada", HOSTILE]
+    assert found[0]["born"] == "1815-12-10T00:00:00+00:00"
     assert found[1]["born"] == "1791-12-26T01:30:00+01:00"
     assert text.isascii()
     assert text.isprintable() or set(text) - {"\n"} == {c for c in text if c.isprintable()}

@@ -32,6 +32,7 @@ def test_a_short_job_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = watched(monkeypatch, 1.0)
     with progress("counting") as report:
         report(1, 10)
+        time.sleep(0.4)
 
     assert errors.getvalue() == ""
 

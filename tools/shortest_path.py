@@ -17,8 +17,8 @@ from lithograph.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from lithograph import Snapshot
 
-REACHED_MAX: Final = 1_500_000
-"""Nodes that a search may hold: 200 MB."""
+REACHED_MAX: Final = 1_000_000
+"""Nodes that a search may hold: 160 MB."""
 
 _OPPOSITE: Final = {"out": "in", "in": "out", "both": "both"}
 _CHUNK_COUNT: Final = 65_536
