@@ -23,7 +23,7 @@ INTERRUPTED: Final = 130
 EXPLANATION: Final = """\
 exit codes:
   0  done
-  1  something is wrong in the store, or there is no such name in it
+  1  something is wrong, differs or was set aside; or there is no such name
   2  wrong usage
   3  another process holds the store
   4  stored bytes are damaged

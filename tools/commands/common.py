@@ -94,7 +94,10 @@ def open_engine(arguments: argparse.Namespace) -> Iterator[Engine]:
 def add_direction(parser: argparse.ArgumentParser) -> None:
     """Declare --direction of edges."""
     parser.add_argument(
-        "--direction", choices=("out", "in", "both"), default="out", help="default: out"
+        "--direction",
+        choices=("out", "in", "both"),
+        default="out",
+        help="edges that leave, that arrive, or both; default: out",
     )
 
 
