@@ -21,15 +21,14 @@ from lithograph.formats.manifest import Manifest
 from lithograph.formats.operations import DefineType, InsertNode
 from lithograph.ids import ID_END
 from lithograph.maintenance.salvage_files import (
-    expect_a_store,
     missing_commits,
     open_runs,
     open_segments,
-    plan_salvage,
 )
 from lithograph.maintenance.salvage_finding import Findings
 from lithograph.maintenance.salvage_log import LoggedCommit, salvaged_commits
 from lithograph.maintenance.salvage_names import lives, salvaged_names
+from lithograph.maintenance.salvage_plan import expect_a_store, plan_salvage
 from lithograph.maintenance.salvage_segment import SalvageSegment
 from lithograph.maintenance.salvage_version import SalvagedVersion, Step
 

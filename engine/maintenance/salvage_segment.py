@@ -15,6 +15,7 @@ from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.maintenance.salvage_finding import Findings
+from lithograph.maintenance.salvage_lists import Listed, decoded, placed
 from lithograph.maintenance.salvage_span import SalvageSpan
 from lithograph.maintenance.salvage_tables import LostBlock, SalvageTable
 from lithograph.maintenance.salvage_version import SalvagedVersion, Step, edge_step, node_step
@@ -28,13 +29,11 @@ from lithograph.segments.segment_reader import (
     decode_node_versions,
 )
 from lithograph.segments.stored_slice import zipped
-from lithograph.segments.table_reader import Block
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
 _OLDER_MAX: Final = 2**20
 """Ids that one lost block of changes is looked up for, one by one."""
 
-_Listed = list[tuple[AdjacentEdge, Mark]]
 _Ends = list[tuple[AdjacentEdge, Mark, EdgeVersion | None]]
 _Past = list[tuple[AdjacentEdge, list[EdgeVersion]]]
 
@@ -147,7 +146,7 @@ class SalvageSegment:
             return
         incoming = self._incoming_of(lost)
         for block in lost:
-            for source, first, edges in _placed(block, self._listed_in(block), incoming):
+            for source, first, edges in placed(block, self._listed_in(block), incoming):
                 if first is None:
                     for adjacent, mark in edges:
                         self._note_lost(source, adjacent, is_older=mark == Mark.CHANGED)
@@ -169,11 +168,11 @@ class SalvageSegment:
 
     def _lists(
         self, lists: AdjacencyReader, table: SalvageTable
-    ) -> Iterator[tuple[int, int, _Listed]]:
+    ) -> Iterator[tuple[int, int, Listed]]:
         """Yield (source, position of its first edge, its edges) of blocks that can be read."""
         for block in table.blocks():
             first = block.row[-1]
-            found, broken = _decoded(lists, block)
+            found, broken = decoded(lists, block)
             if broken:
                 # The lists behind it have lost their positions, but for what the targets say.
                 table.give_up(block, broken[0][1], len(broken))
@@ -182,13 +181,13 @@ class SalvageSegment:
                 yield source, first, edges
                 first += len(edges)
 
-    def _listed_in(self, lost: LostBlock) -> dict[int, _Listed]:
+    def _listed_in(self, lost: LostBlock) -> dict[int, Listed]:
         """Return the lists of a lost block that can be read all the same, by source."""
         if lost.block is None:
             return {}
-        return _decoded(self.segment.lists[Direction.OUT], lost.block)[0]
+        return decoded(self.segment.lists[Direction.OUT], lost.block)[0]
 
-    def _with_versions(self, source: int, listed: _Listed, first: int) -> _Ends:
+    def _with_versions(self, source: int, listed: Listed, first: int) -> _Ends:
         """Return edges with their end states, which begin at a position; None of what is lost."""
         table, span = self.segment.edge_table, self._clock.span
         self._clock.guessed = False
@@ -247,15 +246,15 @@ class SalvageSegment:
         code, target, key = adjacent
         self._findings.edges.append((source, code, target, key, is_older))
 
-    def _incoming_of(self, lost: Sequence[LostBlock]) -> dict[int, _Listed]:
+    def _incoming_of(self, lost: Sequence[LostBlock]) -> dict[int, Listed]:
         """Return the edges of lost lists by source, as their targets say."""
         lists = self.segment.lists[Direction.IN]
-        found: dict[int, _Listed] = {}
+        found: dict[int, Listed] = {}
         tables = [lists.sparse] if lists.dense is None else [lists.sparse, lists.dense]
         for plain in tables:
             table = SalvageTable(plain, "edge lists of targets", self._findings)
             for block in table.blocks():
-                incoming, broken = _decoded(lists, block)
+                incoming, broken = decoded(lists, block)
                 if broken:
                     table.give_up(block, broken[0][1], len(broken))
                 for target, edges in incoming.items():
@@ -278,7 +277,7 @@ class SalvageSegment:
             yield source, self._past_at(first, listed)
         self._findings.past |= bool(table.lost)
 
-    def _past_at(self, first: int, listed: _Listed) -> _Past:
+    def _past_at(self, first: int, listed: Listed) -> _Past:
         assert self._history is not None
         found: _Past = []
         table, span = self._history.edge_table, self._clock.span
@@ -309,58 +308,6 @@ class SalvageSegment:
             self._findings.add(error, "past versions of edges")
             self._findings.past = True
             return []
-
-
-def _decoded(
-    lists: AdjacencyReader, block: Block
-) -> tuple[dict[int, _Listed], list[tuple[int, CorruptionError]]]:
-    """Return the lists of a block that can be read, by node, and what is wrong with the others."""
-    found: dict[int, _Listed] = {}
-    broken = []
-    for node_id, stored in lists.block_lists(block):
-        try:
-            found[node_id] = list(zip(*stored.decode(), strict=True))
-        except CorruptionError as error:
-            broken.append((node_id, error))
-    return found, broken
-
-
-def _placed(
-    lost: LostBlock, known: dict[int, _Listed], incoming: dict[int, _Listed]
-) -> Iterator[tuple[int, int | None, _Listed]]:
-    """Yield (source, position of its first edge or None, edges) of the lists of a lost block.
-
-    known : those that can be read.   incoming : the edges of the others, as far as targets say.
-    """
-    edges = {source: listed for source, listed in incoming.items() if source in lost.ids} | known
-    sources = sorted(edges)
-    places: dict[int, int] = {}
-    if lost.positions is not None:
-        first, end = lost.positions.start, lost.positions.stop
-        is_whole = sum(map(len, edges.values())) == len(lost.positions)
-        for source in sources if is_whole else _while_known(lost, known):
-            places[source] = first
-            first += len(edges[source])
-        if not is_whole:
-            for source in _while_known(lost, known, backwards=True):
-                end -= len(edges[source])
-                places[source] = end
-    for source in sources:
-        yield source, places.get(source), edges[source]
-
-
-def _while_known(
-    lost: LostBlock, known: dict[int, _Listed], *, backwards: bool = False
-) -> Iterator[int]:
-    """Yield the sources of a block up to the first whose list is lost, from either end."""
-    if lost.block is None:
-        return
-    heads = lost.block.heads
-    there = [node_id for place, node_id in enumerate(lost.block.ids) if heads.size(place)]
-    for node_id in reversed(there) if backwards else there:
-        if node_id not in known:
-            return
-        yield node_id
 
 
 def _birth(node_id: int, version: NodeVersion) -> SalvagedVersion:
