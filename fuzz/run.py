@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STATES, FORGED, KILLS = 200_000, 50_000, 500
+STATES, FORGED, KILLS, REPAIRS = 200_000, 50_000, 500, 2_000
 
 
 def _python(*arguments: str, fuzz: bool = False) -> int:
@@ -26,10 +26,12 @@ def main() -> int:
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else int(time.time())
     print(f"seed {seed}")
-    states, forged, kills = (300, 1_000, 3) if options.smoke else (STATES, FORGED, KILLS)
+    counts = (300, 1_000, 3, 5) if options.smoke else (STATES, FORGED, KILLS, REPAIRS)
+    states, forged, kills, repairs = counts
     failed = _python(str(HERE / "fuzz_power.py"), str(states), str(seed))
     failed += _python(str(HERE / "fuzz_hostile.py"), str(forged), str(seed))
     failed += _python(str(HERE / "fuzz_kill.py"), str(kills), str(seed))
+    failed += _python(str(HERE / "fuzz_repair.py"), str(repairs), str(seed))
     if not options.smoke:
         tests = HERE.parent / "tests"
         names = ("test_bit_flips.py", "test_interrupts.py", "test_state_machine.py")

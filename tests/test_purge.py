@@ -268,6 +268,11 @@ def test_random_graphs_are_sound_after_a_purge(tmp_path: Path, seed: int) -> Non
     assert graph.verify(deep=True) == []
     for old, new in zip(before, pictures(graph), strict=False):
         assert without(old) == new
+    # Merges leave the holes as they are.
+    after = pictures(graph)
+    graph.compact()
+    assert graph.verify(deep=True) == []
+    assert pictures(graph) == after
     graph._engine.close()
 
 
