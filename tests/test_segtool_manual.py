@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from lithograph.tools.answer_shape import AnswerShape
+from lithograph.tools.answer_shape import AnswerShape, answer_shape
+from lithograph.tools.exporters.kinds import KINDS as exporters
+from lithograph.tools.importers.kinds import KINDS as importers
 from lithograph.tools.manual import manual
 from lithograph.tools.segtool import VERBS, main
-from lithograph.tools.shape_text import describe_shape
+from lithograph.tools.shape_text import describe_shape, structs_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "segtool.md"
 
@@ -36,6 +39,15 @@ def test_the_page_has_every_verb_and_its_examples() -> None:
         about = page.split(f"\n## {verb}\n")[1].split("\n## ")[0]
         assert "examples:" in about
         assert "JSON: " in about
+
+
+def test_no_shape_lets_a_field_by_that_it_does_not_name() -> None:
+    """Or decoding an answer into its shape would prove little."""
+    kinds: dict[str, Iterable[str | None]] = {"import": importers, "export": exporters}
+    for verb in VERBS:
+        for kind in kinds.get(verb, [None]):
+            for struct in structs_of(answer_shape(verb, kind).shape):
+                assert struct.__struct_config__.forbid_unknown_fields, (verb, struct)
 
 
 class Inner(msgspec.Struct):

@@ -30,7 +30,7 @@ _ENTRY: Final = re.compile(r"([a-z0-9_]+(?:, [a-z0-9_]+)*) : (.*)")
 
 def describe_shape(answer: AnswerShape) -> Iterator[str]:
     """Yield the lines, in Markdown, that say what `--json` writes."""
-    structs = _structs(answer.shape)
+    structs = structs_of(answer.shape)
     names = " or ".join(f"`{struct.__name__}`" for struct in _members(answer.shape))
     what = f"a list of {names}" if answer.many else f"one {names}"
     yield f"JSON: {what}. NDJSON: " + (
@@ -46,7 +46,7 @@ def _members(shape: Any) -> list[Any]:
     return list(get_args(shape)) if _is_union(shape) else [shape]
 
 
-def _structs(shape: Any) -> list[Any]:
+def structs_of(shape: Any) -> list[Any]:
     """Return the structs of a shape and those in their fields, each once, as they are met."""
     found: list[Any] = []
     waiting = _members(shape)

@@ -42,7 +42,14 @@ _COLUMNS: Final = ("sequence", "time", "change", "differences")
 
 
 class HistoryNode(msgspec.Struct, forbid_unknown_fields=True):
-    """A node as a commit left it; its fields are those of `segtool get`."""
+    """A node as a commit left it.
+
+    name, type : as they were put.
+    id : its number in the store, never used again.
+    created_at : time.
+    observations : in the order they were added.
+    properties : by key.
+    """
 
     name: str
     id: int

@@ -43,7 +43,8 @@ class SkippedFile(msgspec.Struct, forbid_unknown_fields=True):
 class PythonAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """What was read and written.
 
-    files, nodes, edges : of the source, and how many of each type.
+    files, nodes, edges : of the source.
+    nodes_by_type, edges_by_type : how many there are of each.
     written : items that the store did not hold as they are.
     commits : transactions that wrote them.
     read_seconds, write_seconds : time taken.
