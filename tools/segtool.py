@@ -55,6 +55,7 @@ VERBS: Final = {
 }
 """Every verb and what it does; its module in `lithograph.tools.commands` has the same name."""
 
+_PROGRAMS_HINT = '; open it with mode="c" to create one'
 _DESCRIPTION = "Look into a lithograph store, fill it and mend it."
 _EPILOG = f"""\
 Every verb takes --store DIR, or the variable LITHOGRAPH_STORE, and --json or
@@ -97,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
     except StoreNotFoundError as error:
         # The engine speaks to programs, which make a store by opening it.
-        complain(f"{str(error).partition(';')[0]}; check the path, or make one: segtool import")
+        found = str(error).removesuffix(_PROGRAMS_HINT)
+        complain(f"{found}; check the path, or make one: segtool import")
         return exit_code(error)
     except LithographError as error:
         complain(str(error))
