@@ -132,7 +132,7 @@ CASES: Final[dict[str, tuple[Case, ...]]] = {
     "backup": (Case(("backup", "{out}")), Case(("backup", "--copy", "{out}"))),
     "restore": (
         Case(("restore", "{store}", "{out}")),
-        Case(("restore", "--copy", "--quick", "{store}", "{out}")),
+        Case(("restore", "--copy", "--deep", "{store}", "{out}")),
         Case(("restore", "{store}", "{store}"), 2, 2, 2),
     ),
     "compact": (

@@ -18,6 +18,7 @@ from lithograph.formats.file_names import pin_name
 from lithograph.formats.pin import NO_SEQUENCE, PinState
 from lithograph.maintenance import backup as backup_module
 from lithograph.maintenance import flush as flush_module
+from lithograph.maintenance import rebuild as rebuild_module
 from lithograph.tools import diagnosis
 from lithograph.tools.segtool import main
 from lithograph.tools.testing.machine import contents_of
@@ -231,11 +232,11 @@ def test_what_piles_up_is_told(store: Path, run: Any, monkeypatch: pytest.Monkey
     assert (code, answer["verdict"]) == (1, "ailing")
     told = [(each["level"], each["what"]) for each in answer["advice"]]
     for level, words in (
-        ("warning", "with 1 commits that are in no other file"),
+        ("warning", "with 1 commit that is in no other file"),
         ("warning", "1000 B are free"),
         ("warning", "may not write to the directory itself"),
-        ("note", "1 pins are left of processes that died"),
-        ("note", "1 files, 11 B, are in no manifest"),
+        ("note", "1 pin of a process that died is left"),
+        ("note", "1 file, 11 B, is in no manifest"),
     ):
         assert any(found == level and words in what for found, what in told), (words, told)
     assert (store / pin_name(7)).exists()
@@ -295,16 +296,20 @@ def test_a_backup_can_be_restored(
     assert (code, differences[0]["name"]) == (1, "n1")
 
 
-def test_the_store_of_the_command_can_be_the_one_to_restore(
+def test_what_is_restored_is_named_once(
     store: Path, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The store that the variable names is not the one that comes into being."""
     held = contents(store)
-    assert run("backup", "--store", store, tmp_path / "saved")[0] == 0
-    shutil.rmtree(store)
-    monkeypatch.setenv("LITHOGRAPH_STORE", str(store))
-    assert run("restore", tmp_path / "saved", "--quick")[0] == 0
-
-    assert contents(store) == held
+    saved, again = tmp_path / "saved", tmp_path / "again"
+    assert run("backup", "--store", store, saved)[0] == 0
+    monkeypatch.setenv("LITHOGRAPH_STORE", str(tmp_path / "other"))
+    assert run("restore", saved, "--deep", again)[0] == 0
+    assert contents(again) == held
+    assert not (tmp_path / "other").exists()
+    code, _, err = run("restore", saved, tmp_path / "third", "--store", store)
+    assert code == 2
+    assert "leave out --store" in err
 
 
 def test_nothing_is_restored_over_a_store_or_from_damage(
@@ -318,7 +323,7 @@ def test_nothing_is_restored_over_a_store_or_from_damage(
     assert contents(store) == held
 
     flip(only(tmp_path / "saved", ".seg"), 70)
-    for options in ([], ["--quick"]):
+    for options in ([], ["--deep"]):
         code, answer, err = run("restore", tmp_path / "saved", tmp_path / "new", *options)
         assert (code, answer) == (4, None)
         assert "nothing was restored" in err
@@ -337,12 +342,12 @@ def test_a_backup_that_leads_elsewhere_is_not_followed(
     secret.mkdir()
     segment.rename(secret / segment.name)
     segment.symlink_to(secret / segment.name)
-    assert run("restore", "--quick", tmp_path / "saved", tmp_path / "new")[0] == 4
+    assert run("restore", tmp_path / "saved", tmp_path / "new")[0] == 4
     segment.unlink()
     shutil.move(only(partition, ".his"), secret)
     partition.rmdir()
     partition.symlink_to(secret)
-    assert run("restore", "--quick", tmp_path / "saved", tmp_path / "new")[0] in (4, 5)
+    assert run("restore", tmp_path / "saved", tmp_path / "new")[0] in (4, 5)
 
     assert not list((tmp_path / "new").rglob("*.*"))
 
@@ -377,7 +382,7 @@ def test_an_interrupted_copy_leaves_no_files_and_a_sound_store(
     held = contents(store)
     words = {
         "backup": ("backup", "--store", store, "--copy", tmp_path / "new"),
-        "restore": ("restore", "--quick", "--copy", store, tmp_path / "new"),
+        "restore": ("restore", "--copy", store, tmp_path / "new"),
     }[name]
     interrupted(backup_module._Copying, "_copy", call)
     assert run(*words) == (130, None, "segtool: interrupted\n")
@@ -399,4 +404,16 @@ def test_an_interrupted_checkpoint_leaves_a_sound_store(
     assert contents(store) == held
     code, answer, _ = run("checkpoint", "--store", store)
     assert (code, answer["sequence"]) == (0, 3)
+    assert contents(store) == held
+
+
+def test_an_interrupted_rebuilding_leaves_the_store_as_it_was(
+    store: Path, run: Any, interrupted: Any
+) -> None:
+    held = contents(store)
+    interrupted(rebuild_module, "install", 1)
+    assert run("rebuild-index", "--store", store) == (130, None, "segtool: interrupted\n")
+
+    assert contents(store) == held
+    assert run("rebuild-index", "--store", store)[0] == 0
     assert contents(store) == held

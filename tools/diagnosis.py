@@ -168,8 +168,9 @@ class _Diagnosis:
             size, commits = human_size(stats.wal_total_size_bytes), graph.sequence - flushed
             self._say(
                 "warning",
-                f"the log takes {size}, with {commits:,} commits that are in no other file: "
-                "each opening reads them all",
+                f"the log takes {size}, with "
+                f"{_counted(commits, 'commit that is', 'commits that are')} in no other file: "
+                "each opening reads it all",
                 f"segtool checkpoint {self._store}",
             )
 
@@ -208,11 +209,11 @@ class _Diagnosis:
             return  # Without permission: said elsewhere.
         dead = [pin for pin in pins if pin.state == "dead"]
         if dead:
+            count = _counted(
+                len(dead), "pin of a process that died is", "pins of dead processes are"
+            )
             self._say(
-                "note",
-                f"{len(dead)} pins are left of processes that died; they keep nothing, and go with "
-                "the next merge",
-                None,
+                "note", f"{count} left: that keeps nothing, and goes with the next merge", None
             )
         for pin in pins:
             if pin.state == "alive" and pin.generation < generation:
@@ -235,8 +236,9 @@ class _Diagnosis:
         if size:
             self._say(
                 "note",
-                f"{len(names)} files, {human_size(size)}, are in no manifest: a process works at "
-                "them now, or died; the next process that is alone with the store removes them",
+                f"{_counted(len(names), 'file', 'files')}, {human_size(size)}, "
+                f"{'is' if len(names) == 1 else 'are'} in no manifest: a process works there now, "
+                "or died; the next process that is alone with the store removes what is left",
                 None,
             )
 
@@ -288,6 +290,10 @@ class _Diagnosis:
                 "written; ask its owner, or copy it",
                 None,
             )
+
+
+def _counted(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 @contextmanager

@@ -294,8 +294,8 @@ def _check_empty(target: Files) -> None:
     """Raise StoreExistsError unless the directory holds nothing but a store's empty directories."""
     for path in _files_in(target):
         raise StoreExistsError(
-            f"{target.path_of(path)} is there already: a backup needs an empty directory, or a "
-            "path that does not exist yet; what a backup that was cut short has left can be removed"
+            f"{target.path_of(path)} is there already: a copy of a store needs an empty directory, "
+            "or a path that does not exist yet; what one that was cut short has left can be removed"
         )
 
 
