@@ -26,7 +26,7 @@ from lithograph.maintenance.purge import Purged
 from lithograph.maintenance.verify import Finding, verify_store
 from lithograph.options import parse_path
 from lithograph.read.records import Node
-from lithograph.transaction.committer import CommitRequest
+from lithograph.transaction.commit_request import CommitRequest
 from lithograph.transaction.lone import LoneChange, LoneDraft, LonePut
 from lithograph.transaction.sizes import too_large
 from lithograph.transaction.transaction import UNSET, Transaction, Unset

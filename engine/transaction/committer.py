@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
 
 from lithograph.catalog.store_locks import StoreLocks
 from lithograph.environment import Environment
@@ -28,10 +27,10 @@ from lithograph.formats.operations import DeleteNode, Operation, encode_operatio
 from lithograph.kernel import UNSURE
 from lithograph.options import Options
 from lithograph.segments.layer import Layers
+from lithograph.transaction.commit_request import CommitRequest
 from lithograph.transaction.draft_resolve import resolve_draft
 from lithograph.transaction.intents import Intents
 from lithograph.transaction.lone import LoneWrite, Newest
-from lithograph.transaction.reads_made import NO_VIEW, ReadsMade
 from lithograph.transaction.resolve import Resolver
 from lithograph.transaction.sizes import too_large
 from lithograph.write.commit import Commit
@@ -40,47 +39,10 @@ from lithograph.write.journal import Journal
 from lithograph.write.layer_stack import LayerStack
 from lithograph.write.memtable import Memtable
 
-if TYPE_CHECKING:
-    from lithograph.kernel._memory import Draft
-
 _GROUP_MAX: Final = 256
 
 
 Result = TypeVar("Result")
-
-
-@dataclass(slots=True, eq=False)
-class CommitRequest:
-    """One transaction on its way; `sequence` or `error` is set when `done`.
-
-    at : the commit time asked for, in µs since 1970 UTC, or None for now.
-    found : ids of names, None for absent ones, as of the view that `reads` were made at.
-    draft : puts in the kernel's form, instead of intents, or None.
-    """
-
-    intents: Intents
-    reads: ReadsMade
-    at: int | None = None
-    found: Mapping[str, int | None] = field(default_factory=dict)
-    draft: Draft | None = None
-    sequence: int | None = None
-    error: BaseException | None = None
-    done: bool = field(default=False)
-
-    @classmethod
-    def of_draft(cls, draft: Draft) -> CommitRequest:
-        """Return the request of puts that nothing was read for."""
-        return cls(_NOTHING_WANTED, _NOTHING_READ, draft=draft)
-
-    @property
-    def size_min(self) -> int:
-        """Bytes that the commit takes at least."""
-        return self.intents.size_min if self.draft is None else self.draft.size_min
-
-
-# Neither is ever changed: one of each is enough.
-_NOTHING_WANTED: Final = Intents()
-_NOTHING_READ: Final = ReadsMade(NO_VIEW)
 
 
 class Upkeep(Protocol):

@@ -20,7 +20,8 @@ from lithograph.formats.text import check_name, check_short_text, check_texts
 from lithograph.ids import ABSENT
 from lithograph.kernel import memory
 from lithograph.read.records import Edge, Node
-from lithograph.transaction.committer import CommitRequest, Committer
+from lithograph.transaction.commit_request import CommitRequest
+from lithograph.transaction.committer import Committer
 from lithograph.transaction.edge_lines import (
     LinesTaken,
     check_delimiter,
