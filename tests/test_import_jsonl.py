@@ -318,6 +318,23 @@ def interrupted(*arguments: object, **options: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_an_event_without_an_id_is_known_again(load: Import, store: Path) -> None:
+    lines = [
+        event("entity_created", "e1", 1, {"name": "a", "observations": ["kept"]}),
+        event("entity_updated", "e2", 2, {"name": "a", "n": 1}),
+        event("entity_updated", "e3", 3, {"name": "a", "n": 2}),
+    ]
+    for line in lines:
+        del line["eventId"]
+    first, second = load(lines), load([*lines, lines[2] | {"ts": 4}])
+
+    assert (first.more["events_known"], second.more["events_known"]) == (0, 3)
+    with lithograph.open(store, mode="r") as graph:
+        assert [change.time.second for change in graph.history("a")] == [1, 2, 3, 4]
+        # An update leaves what it does not name.
+        assert graph.node("a").observations == ("kept",)
+
+
 def test_an_event_without_a_key_is_about_the_edge_without_one_or_all(
     load: Import, store: Path
 ) -> None:
@@ -461,6 +478,7 @@ def test_a_line_of_a_hundred_megabytes_is_passed_over(
 def test_a_byte_order_mark_and_an_empty_file(load: Import) -> None:
     assert load(b"").nodes == 0
     assert load(b'\xef\xbb\xbf{"name": "a", "entityType": ""}').nodes_made == 1
+    assert load(b'\xef\xbb\xbf{"from": "a", "to": "a", "relationType": ""}').edges_made == 1
 
 
 words = st.sampled_from(["a", "b", "entity", "relation", "entity_created", "relation_deleted", ""])
