@@ -5,7 +5,7 @@ The engine gets a `Files` passed in and asks it for everything, so that a simula
 in for the machine.
 """
 
-from lithograph.files.os_files import OsFiles
+from lithograph.files.os_files import OsFiles, leads_into
 from lithograph.files.protocol import File, FileMap, Files, Lock
 
-__all__ = ["File", "FileMap", "Files", "Lock", "OsFiles"]
+__all__ = ["File", "FileMap", "Files", "Lock", "OsFiles", "leads_into"]

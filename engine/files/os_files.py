@@ -39,6 +39,11 @@ _CANNOT_LINK: Final = (
 T = TypeVar("T")
 
 
+def leads_into(path: str, directory: str) -> bool:
+    """Return whether a path is that of a directory, or below it, links followed."""
+    return Path(path).resolve().is_relative_to(Path(directory).resolve())
+
+
 class OsFiles:
     """The directory of a store on this machine.
 

@@ -7,12 +7,11 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from lithograph.errors import ClosedError, ConflictError, InvalidArgumentError, ReadOnlyError
-from lithograph.files import Files, OsFiles
+from lithograph.files import Files, OsFiles, leads_into
 from lithograph.formats.moment import encode_moment
 from lithograph.formats.node_patch import UNCHANGED, NodePatch
 from lithograph.formats.properties import EMPTY, encode_properties
@@ -573,7 +572,7 @@ class Graph(Reads):
 def files_for_backup(source: Files, directory: str | os.PathLike[str]) -> OsFiles:
     """Return the files of a directory that is made if it is missing, and is not in the store."""
     path = parse_path("directory", directory)
-    if Path(path).resolve().is_relative_to(Path(source.root).resolve()):
+    if leads_into(path, source.root):
         raise InvalidArgumentError(
             f"directory={path!r} is in the store that is copied: use one outside of it"
         )
