@@ -25,6 +25,7 @@ from lithograph.tools.importers.csv_header import parse_header
 from lithograph.tools.importers.csv_reader import CsvFile
 from lithograph.tools.importers.import_answer import ImportAnswer
 from lithograph.tools.importers.input_file import InputFile
+from lithograph.tools.importers.loader import Loader
 from lithograph.tools.importers.rejects import RejectedLine
 from lithograph.tools.importers.rows import EdgeRow, NodeRow, Reject, Row
 from lithograph.tools.segtool import main
@@ -73,6 +74,17 @@ def test_nodes_and_edges(
         assert knows.valid_from == datetime(1833, 6, 5, tzinfo=UTC)
         assert wrote.valid_to == datetime(1852, 11, 27, 11, tzinfo=UTC)
         assert graph.node("Luigi").type == ""
+
+
+def test_nodes_come_before_edges_in_whatever_batches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loader.__init__, "__defaults__", (1, 1 << 20))
+    store = str(tmp_path / "a.graph")
+    assert main(["import", "csv", KNOWS, PEOPLE, "--store", store, "--json"]) == 0
+    answer = msgspec.json.decode(capsys.readouterr().out, type=ImportAnswer, strict=True)
+
+    assert (answer.missing_ends, answer.commits, answer.written) == (1, 6, 6)
 
 
 def rows_of(data: bytes | str, *delimiters: str) -> list[Row]:

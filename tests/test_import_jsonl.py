@@ -208,6 +208,21 @@ def test_rejects_stand_beside_the_file(
     }
 
 
+def test_rejects_never_replace_what_is_read(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, link = tmp_path / "memory.jsonl", tmp_path / "link"
+    path.write_text("nonsense\n")
+    link.symlink_to(path)
+
+    for rejects in (path, link):
+        command = ["import", "jsonl", str(path), "--store", str(store)]
+        assert main([*command, "--rejects", str(rejects)]) == 2
+        assert "would write over" in capsys.readouterr().err
+    assert path.read_text() == "nonsense\n"
+    assert not store.exists()
+
+
 # Events -------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import lithograph
 from lithograph import Graph
+from lithograph.errors import InvalidArgumentError
 from lithograph.tools.commands.common import store_path
 from lithograph.tools.exit_code import FINDINGS, OK
 from lithograph.tools.importers.import_answer import ImportAnswer
@@ -113,10 +114,27 @@ def run_import(
 
 
 def rejects_path(arguments: argparse.Namespace, files: list[str]) -> Path:
-    """Return where lines are set aside: as asked for, or beside the file."""
-    if arguments.rejects is not None:
-        return Path(arguments.rejects)
-    return Path("stdin.rejects" if files[0] == "-" else f"{files[0]}.rejects")
+    """Return where lines are set aside: as asked for, or beside the file.
+
+    Raises
+    ------
+    InvalidArgumentError : that is one of the files to read, which would be written over.
+    """
+    if arguments.rejects is None:
+        return Path("stdin.rejects" if files[0] == "-" else f"{files[0]}.rejects")
+    path = Path(arguments.rejects)
+    if any(_is_same_file(path, Path(file)) for file in files):
+        raise InvalidArgumentError(
+            f"--rejects {path} would write over what is read: name another file"
+        )
+    return path
+
+
+def _is_same_file(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except (OSError, ValueError):
+        return False  # One of them does not exist yet.
 
 
 @contextmanager
