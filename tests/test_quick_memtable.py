@@ -20,6 +20,7 @@ from lithograph.formats.operations import (
     UpdateNode,
     encode_operation,
 )
+from lithograph.kernel import encode_record
 from lithograph.segments.layer import Direction
 from lithograph.tools.testing import segment_samples
 from lithograph.tools.testing.commit_samples import MOMENT, CommitSamples
@@ -114,6 +115,23 @@ def test_both_memtables_say_the_same(seed: int, count: int) -> None:
     commits = plain.commits
     for sequence in range(commits.first_sequence - 1, commits.last_sequence + 1):
         assert _said(quick, sequence) == _said(plain, sequence)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 12))
+def test_a_commit_is_applied_from_its_record_too(seed: int, count: int) -> None:
+    samples = CommitSamples(seed)
+    plain, quick = _pair(samples)
+    expected, _ = _filled(seed, count)
+    for commit in samples.commits(count):
+        record = encode_record(
+            1, 2, commit.sequence, 3, commit.time, commit.operation_count, commit.payload
+        )
+        for memtable in (plain, quick):
+            memtable.apply_record(record)
+        with pytest.raises(ValueError, match="whole record"):
+            quick.core.apply_record(record[:-8], quick.types)
+
+    assert _held(quick) == _held(plain) == _held(expected)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 30))
