@@ -65,6 +65,8 @@ def neighborhood(view: Snapshot, arguments: argparse.Namespace) -> Neighborhood:
 
     Cost: O(the edges of what is reached).
     """
+    import numpy as np
+
     middle = view.node(arguments.around)
     nodes = [middle]
     more = 0
@@ -78,8 +80,12 @@ def neighborhood(view: Snapshot, arguments: argparse.Namespace) -> Neighborhood:
             if _is_wanted(node, arguments):
                 nodes.append(node)
     names = {node.name for node in nodes}
+    known = np.array([node.id for node in nodes])
     edges: list[Edge] = []
     for node in nodes:
+        # Numbers are quick to look at; of a hub few edges may be wanted, or none.
+        if not np.isin(view.neighbor_ids(node.id), known).any():
+            continue
         for edge in view.edges(node.name):
             if edge.target in names:
                 if len(edges) >= _EDGES_EACH * max(arguments.limit, 1):
