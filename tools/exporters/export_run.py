@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -103,5 +104,11 @@ def _output(path: str | None) -> Iterator[BinaryIO]:
             yield file
         return
     sys.stdout.flush()
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
+    if hasattr(sys.stdout, "buffer"):
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    # In place of the process's own: something that takes texts only.
+    whole = io.BytesIO()
+    yield whole
+    sys.stdout.write(whole.getvalue().decode())
