@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from lithograph.catalog.shelf import Shelf
 from lithograph.errors import CorruptionError
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.manifest_entries import SegmentEntry
 from lithograph.maintenance.finding import Finding
-from lithograph.maintenance.meter import Meter
+from lithograph.maintenance.meter import Meter, Pace
 from lithograph.maintenance.node_lives import Part, Report
+from lithograph.maintenance.obsolete import sealed_sizes
 from lithograph.maintenance.verify_graph import GraphCheck, Index, NameStream
 from lithograph.maintenance.verify_plain import RunNames, is_plainly_sound
 from lithograph.segments.run_reader import RunReader
@@ -19,6 +21,9 @@ from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.stored_slice import StoredSlice
 from lithograph.write.memtable import Memtable
 from lithograph.write.memtable_slice import MemtableSlice
+
+_PASSES: Final = 3
+"""Over nodes, and over their lists in both directions."""
 
 
 def verify_graph(
@@ -73,7 +78,9 @@ def verify_graph(
             return [*findings, *wrong]
     try:
         names = indexes if runs_are_sound else None
-        GraphCheck(parts, names, floor, place, report, manifest.purged_count).run()
+        size = sum(sealed_sizes(manifest).values())
+        with Pace(meter, size, _PASSES * (parts[-1].slice_.end_id if parts else 0)) as pace:
+            GraphCheck(parts, names, floor, place, report, manifest.purged_count, pace).run()
     except CorruptionError as error:
         findings.append(Finding.of(error))
     return findings

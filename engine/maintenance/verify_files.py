@@ -18,7 +18,7 @@ from lithograph.formats.file_names import history_name, run_name, segment_name
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.manifest_entries import RunEntry, SegmentEntry
 from lithograph.formats.sealed import SealedRef
-from lithograph.maintenance.meter import Meter
+from lithograph.maintenance.meter import Meter, Pace
 from lithograph.maintenance.obsolete import sealed_files
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.history_reader import HistoryReader
@@ -133,12 +133,25 @@ class FilesCheck:
                 if found != expected:
                     yield _differs(reader, what, found, expected)
             if self._deep:
-                yield from reader.check(self._visit)
+                with Pace(self._meter, entry.size, reader.entry_count) as pace:
+                    yield from reader.check(self._paced(pace))
             elif self._checksums:
                 yield from reader.file.check_blocks()
-            self._meter.advance(entry.size)
+            if not self._deep:
+                self._meter.advance(entry.size)
         finally:
             reader.close()
+
+    def _paced(self, pace: Pace) -> Visit:
+        """Return what takes the names of a run."""
+        visit = self._visit
+
+        def paced(name: bytes, versions: list[tuple[int, int]]) -> None:
+            pace.step()
+            if visit is not None:
+                visit(name, versions)
+
+        return paced
 
 
 def check_blocks(files: Files, store_uuid: bytes, manifest: Manifest) -> Findings:

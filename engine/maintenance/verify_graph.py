@@ -27,6 +27,7 @@ from typing import Final, NamedTuple, TypeVar
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.ids import ABSENT
 from lithograph.maintenance.ledger import Ledger
+from lithograph.maintenance.meter import Pace
 from lithograph.maintenance.node_lives import Life, NodeLives, Part, Report
 from lithograph.segments.folding import raw_versions
 from lithograph.segments.run_merge import versions_above
@@ -62,6 +63,7 @@ class GraphCheck:
     indexes : layers of the name index over the same commits, newest first; None leaves rule 6 out.
     floor, purged_count : of the manifest.
     place : path for what is wrong in no single file.
+    pace : is stepped for each node, and for each list of edges in either direction.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class GraphCheck:
         place: str,
         report: Report,
         purged_count: int = 0,
+        pace: Pace | None = None,
     ) -> None:
         self._parts = parts
+        self._pace = pace
         self._indexes = indexes
         self._floor = floor
         self._place = place
@@ -122,6 +126,7 @@ class GraphCheck:
     def _scan_nodes(self, report: Report) -> None:
         floor = self._floor
         for life in self._lives.walk(report):
+            self._step()
             at_floor = life.is_alive_at(floor)
             if at_floor:
                 self._count(b"n", floor, 1)
@@ -186,10 +191,15 @@ class GraphCheck:
         ranked = [_ranked(rank, stream) for rank, stream in enumerate(streams)]
         merged = heapq.merge(*ranked, key=lambda entry: entry[:2])
         for node_id, same in groupby(merged, key=lambda entry: entry[0]):
+            self._step()
             while life is not None and life.node_id < node_id:
                 life = next(lives, None)
             mine = life if life is not None and life.node_id == node_id else None
             yield node_id, [(rank, item) for _, rank, item in same], mine
+
+    def _step(self) -> None:
+        if self._pace is not None:
+            self._pace.step()
 
     # Counts ------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ def may_be_plain(manifest: Manifest) -> bool:
         and manifest.segments[0].history is None
         and len(manifest.runs) == 1
         and not manifest.floor_sequence
+        and not manifest.purged_count
     )
 
 
