@@ -30,6 +30,9 @@ _UNSAFE: Final = re.compile(
 )
 _BROKEN_WIDTH: Final = 6
 _PADDING: Final = 2
+_ISO: Final = datetime.isoformat
+_ONE_LINE: Final = json.JSONEncoder(default=_ISO)
+"""Made once: making one takes as long as encoding a small object."""
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -235,7 +238,8 @@ def struct_json(value: msgspec.Struct | Mapping[str, Any], indent: int | None = 
     import msgspec
 
     plain = msgspec.to_builtins(value, builtin_types=(datetime,))
-    return json.dumps(plain, indent=indent, default=datetime.isoformat)
+    encoder = _ONE_LINE if indent is None else json.JSONEncoder(indent=indent, default=_ISO)
+    return encoder.encode(plain)
 
 
 def _terminal_cell(value: Any) -> str:
