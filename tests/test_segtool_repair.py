@@ -19,7 +19,7 @@ from lithograph.tools.segtool import main
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     path = tmp_path / "damaged"
-    with lithograph.open(path) as graph:
+    with lithograph.open(path, durability="off") as graph:
         for number in range(300):
             text = f"words of {number} " + "x" * (number % 50)
             graph.put_node(f"node {number}", type="T", observations=[text])
