@@ -233,6 +233,15 @@ def test_a_log_that_is_gone_or_cut_is_told(tmp_path: Path, size: int | None) -> 
     assert salvage.findings.log_size_bytes > 0
 
 
+def test_a_log_that_is_gone_with_current_is_told(store: Path) -> None:
+    (store / "CURRENT").unlink()
+    one(store, "*.wal", -1).unlink()
+    contents, _, salvage = mend(store)
+
+    assert not {name for name in names_of(contents) if name.startswith("late")}
+    assert salvage.findings.log_size_bytes > 0
+
+
 def test_a_torn_tail_is_no_loss(store: Path, sound: tuple[Path, Contents]) -> None:
     with one(store, "*.wal", -1).open("ab") as log:
         log.write(random.Random(1).randbytes(500))

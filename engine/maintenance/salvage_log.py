@@ -62,7 +62,7 @@ def salvaged_commits(
 ) -> Iterator[LoggedCommit]:
     """Yield the commits that the logs hold, by sequence, each once: as the newest log has it.
 
-    first_log : number of the oldest that counts.
+    first_log : number of the oldest that counts; 0 where no manifest says.
     promised : bytes of logs that CURRENT says were synced, by file number.
     promised_all : nothing that it promised is lost; else every tail may have been.
 
@@ -71,7 +71,9 @@ def salvaged_commits(
     were commits.
     """
     places: dict[int, _Place] = {}
-    _note_missing(files, promised, findings)
+    # The first log is there as long as the manifest is in force, whatever CURRENT says.
+    needed = {first_log: WAL_START} if first_log else {}
+    _note_missing(files, needed | promised, findings)
     logs = [number for number in wal_numbers(files) if number >= first_log]
     headers = {number: _header(files, number, store_uuid, findings) for number in logs}
     ends = {
@@ -99,12 +101,12 @@ def salvaged_commits(
 
 
 def _note_missing(files: Files, promised: dict[int, int], findings: Findings) -> None:
-    """Note what CURRENT promises of logs, and is not there."""
+    """Note what the manifest and CURRENT promise of logs, and is not there."""
     for number, size in promised.items():
         name = wal_name(number)
         try:
             found = len(_read(files, name, 0, None))
-            message = f"CURRENT promises {size} bytes, {found} are there"
+            message = f"{size} bytes of it were synced, {found} are there"
         except CorruptionError as error:
             found, message = 0, error.message
         if found < size:
