@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+
+# Who starts the suite in the background may have turned Ctrl-C off, for children too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before the engine is imported: whatever a test writes is read back before it is published.
 os.environ.setdefault("LITHOGRAPH_VERIFY", "1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -677,8 +678,12 @@ def test_an_export_that_fails_leaves_the_old_file(
     for place in (tmp_path, tmp_path / "absent" / "x"):
         assert main(["export", "jsonl", "--store", str(store), "-o", str(place)]) == 5
         assert str(place) in capsys.readouterr().err
-    assert main(["export", "jsonl", "--store", str(store), "-o", "/dev/null"]) == 0
-    assert Path("/dev/null").is_char_device()
+    ours, theirs = os.openpty()
+    assert main(["export", "jsonl", "--store", str(store), "-o", os.ttyname(theirs)]) == 0
+    assert b'"name":"a"' in os.read(ours, 4096)
+    assert Path(os.ttyname(theirs)).is_char_device()
+    os.close(theirs)
+    os.close(ours)
 
 
 def test_an_export_never_steers_a_terminal(

@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     with look_at(store_path(arguments)) as look:
         found = read_map(look)
     if arguments.svg is not None:
+        from lithograph.tools.output_file import write_whole
         from lithograph.tools.page.map_picture import map_picture
-        from lithograph.tools.whole_file import write_whole
 
         write_whole(arguments.svg, map_picture(found))
     if output.as_json:

@@ -44,10 +44,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from datetime import UTC, datetime
 
     from lithograph.tools.commands.report_answer import ReportAnswer
+    from lithograph.tools.output_file import write_whole
     from lithograph.tools.page.report_page import report_page
     from lithograph.tools.store_look import look_at
     from lithograph.tools.store_report import Depth, read_report
-    from lithograph.tools.whole_file import write_whole
 
     depth: Depth = "deep" if arguments.deep else "checksums" if arguments.checksums else "files"
     with look_at(store_path(arguments)) as look:

@@ -43,7 +43,7 @@ def declare(kinds: Kinds[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from lithograph.errors import InvalidArgumentError
     from lithograph.tools.exporters.csv_writer import write_edges, write_nodes
-    from lithograph.tools.exporters.output_file import output_file
+    from lithograph.tools.output_file import output_file
 
     if arguments.output is None:
         raise InvalidArgumentError("two files are written: name what they begin with by -o PREFIX")

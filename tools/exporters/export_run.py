@@ -16,9 +16,9 @@ import msgspec
 from lithograph.errors import InvalidArgumentError
 from lithograph.tools.commands.common import open_view
 from lithograph.tools.exit_code import OK
-from lithograph.tools.exporters.output_file import output_file
 from lithograph.tools.exporters.selection import Selection
 from lithograph.tools.output import Output
+from lithograph.tools.output_file import output_file
 from lithograph.tools.progress import progress
 
 

@@ -39,9 +39,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from lithograph.errors import InvalidArgumentError, StorageError
     from lithograph.tools.exit_code import OK
     from lithograph.tools.exporters.export_run import answer, selected
-    from lithograph.tools.exporters.output_file import output_file
     from lithograph.tools.exporters.parquet_writer import write_edges, write_nodes
     from lithograph.tools.importers.arrow import parquet
+    from lithograph.tools.output_file import output_file
 
     if arguments.output is None:
         raise InvalidArgumentError("parquet is written to two files: name a directory with -o DIR")

@@ -56,3 +56,11 @@ def _is_special(path: Path) -> bool:
         return not stat.S_ISREG(path.stat().st_mode) and not path.is_dir()
     except FileNotFoundError:
         return False
+
+
+def write_whole(path: str, text: str) -> int:
+    """Write a text, UTF-8, as `output_file` does; return its size in bytes."""
+    data = text.encode()
+    with output_file(path) as file:
+        file.write(data)
+    return len(data)
