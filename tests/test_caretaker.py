@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import lithograph
 from lithograph import Graph, StorageError
 from lithograph.environment import Environment
 from lithograph.files import OsFiles
@@ -172,3 +173,22 @@ def test_the_last_process_to_close_flushes_a_long_log(open_graph: OpenGraph) -> 
     again = open_graph()
     assert again._engine.journal.stack.generation.manifest.last_sequence == 30
     check(again, 30)
+
+
+def test_an_interrupt_while_the_thread_is_started_leaves_a_store_that_closes(
+    open_graph: OpenGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`close` waited for a thread that had never begun, and ended in a RuntimeError."""
+
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    graph = open_graph()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(graph, 0, 2000)
+    graph._engine.close()
+
+    with lithograph.open(graph._engine.files.root, mode="r") as again:
+        assert again.verify(deep=True) == []

@@ -196,7 +196,8 @@ class Caretaker:
             self._stopping = True
             self._change.notify_all()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        # Where its start was interrupted it may never run; if it does, it stops at once.
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join()
         with self._working:
             if self._flush is not None:
