@@ -283,3 +283,10 @@ def test_an_inclusive_end_becomes_exclusive(last: Any, end: str | None) -> None:
 def test_what_is_no_time_is_none(value: Any) -> None:
     assert from_json(value) is None
     assert end_from_json(value) is None
+
+
+def test_an_end_at_the_first_moment_of_all_comes_back() -> None:
+    """The moment before it cannot be told; writing it ended in an OverflowError."""
+    first = datetime.min.replace(tzinfo=UTC)
+    for end in (first, first + timedelta(microseconds=1), first + timedelta(seconds=1)):
+        assert end_from_json(end_to_json(end)) == end

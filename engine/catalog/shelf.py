@@ -91,3 +91,6 @@ class Shelf:
 
     def close(self) -> None:
         self._pool.close()
+        if self.quick_names is not None:
+            # At once: what is closed may be kept for long by whoever has a node of it.
+            self.quick_names.clear()

@@ -182,8 +182,8 @@ if guard_install() != 0:
 
 include "quick_files.pxi"
 include "name_entry.pxi"
-include "quick_names.pxi"
 include "quick_hot.pxi"
+include "quick_names.pxi"
 include "quick_pages.pxi"
 include "quick_blocks.pxi"
 include "quick_lists.pxi"

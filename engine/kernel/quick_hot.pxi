@@ -2,6 +2,7 @@
 
 cdef enum:
     HOT_NAME_SIZE_MAX = 48
+    HOT_PLACES_FIRST = 256  # Four times as many when half of them are taken.
 
 
 cdef struct HotName:
@@ -19,31 +20,33 @@ cdef class QuickHotNames:
     A name of W takes 0.8 µs in its run, waiting for a leaf and a line of the filter, and 0.4 here.
     """
 
-    cdef HotName *places
+    cdef HotName *places  # They begin where a line of the cache does; NULL before the first name.
     cdef void *memory
     cdef int shift
-    cdef readonly uint64_t size_bytes
+    cdef uint64_t count, count_max, kept
 
     def __cinit__(self, uint64_t size_max_bytes):
-        """Take at most so many bytes, as far as they are used; with less than two lines, none."""
+        """Take at most so many bytes, and no more than is used; with less than two lines, none."""
         cdef uint64_t count = size_max_bytes / sizeof(HotName)
-        if count < 2:
-            return
-        self.shift = 64
-        while (<uint64_t>2 << (64 - self.shift)) <= count:
-            self.shift -= 1
-        count = <uint64_t>1 << (64 - self.shift)
-        # One more than there are places, so that they can begin where a line of the cache does.
-        self.memory = calloc(count + 1, sizeof(HotName))
-        if self.memory == NULL:
-            raise MemoryError
-        self.places = <HotName *>(
-            (<size_t>self.memory + sizeof(HotName) - 1) & ~(<size_t>sizeof(HotName) - 1)
-        )
-        self.size_bytes = count * sizeof(HotName)
+        if count >= 2:
+            self.count_max = 2
+            while 2 * self.count_max <= count:
+                self.count_max *= 2
 
     def __dealloc__(self):
         free(self.memory)
+
+    @property
+    def size_bytes(self):
+        """How much memory it takes now."""
+        return self.count * sizeof(HotName)
+
+    def clear(self):
+        """Forget all names and give the memory back."""
+        free(self.memory)
+        self.memory = NULL
+        self.places = NULL
+        self.count = self.kept = 0
 
     cdef inline HotName *place_of(self, uint64_t digest) noexcept nogil:
         return self.places + (digest >> self.shift)
@@ -56,7 +59,7 @@ cdef class QuickHotNames:
     cdef inline const HotName *get(
         self, const uint8_t *name, uint64_t size, uint64_t digest
     ) noexcept nogil:
-        """Return what is kept of a name, or NULL."""
+        """Return what is kept of a name, or NULL; it stays there until the next `put`."""
         cdef const HotName *found
         if self.places == NULL or not 0 < size <= HOT_NAME_SIZE_MAX:
             return NULL
@@ -65,13 +68,45 @@ cdef class QuickHotNames:
             return NULL
         return found
 
-    cdef inline void put(
+    cdef void put(
         self, const uint8_t *name, uint64_t size, uint64_t digest, uint64_t run, uint64_t node_id
     ) noexcept nogil:
         cdef HotName *place
-        if self.places == NULL or not 0 < size <= HOT_NAME_SIZE_MAX:
+        if not 0 < size <= HOT_NAME_SIZE_MAX:
+            return
+        if 2 * self.kept >= self.count and self.count < self.count_max:
+            self.grow()
+        if self.places == NULL:
             return
         place = self.place_of(digest)
+        self.kept += not place.id_and_size
         place.id_and_size = size << 48 | node_id
         place.run = run
         memcpy(place.name, name, size)
+
+    cdef void grow(self) noexcept nogil:
+        """Make room for more names, as far as there is memory."""
+        cdef uint64_t count = min(max(4 * self.count, <uint64_t>HOT_PLACES_FIRST), self.count_max)
+        cdef uint64_t old_count = self.count, old, size
+        cdef const HotName *former = self.places
+        cdef void *memory = calloc(count + 1, sizeof(HotName))
+        cdef void *former_memory = self.memory
+        cdef HotName *place
+        if memory == NULL:
+            return
+        self.memory = memory
+        self.places = <HotName *>(
+            (<size_t>memory + sizeof(HotName) - 1) & ~(<size_t>sizeof(HotName) - 1)
+        )
+        self.count = count
+        self.kept = 0
+        self.shift = 64
+        while <uint64_t>1 << (64 - self.shift) < count:
+            self.shift -= 1
+        for old in range(old_count):
+            size = former[old].id_and_size >> 48
+            if size:
+                place = self.place_of(xxh64_of(former[old].name, size))
+                self.kept += not place.id_and_size
+                place[0] = former[old]
+        free(former_memory)

@@ -24,9 +24,9 @@ cdef struct NameSearch:
     int level, branch_level
     double share
     const uint8_t *bits  # of the filter
-    # What is kept of the name, or NULL; and whether a run must say more.
-    const HotName *hot
-    bint is_asked
+    # What is kept of the name, if anything is; and whether a run must say more.
+    HotName hot
+    bint is_hot, is_asked
 
 
 cdef const uint8_t *read_versions(

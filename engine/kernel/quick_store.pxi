@@ -166,21 +166,24 @@ cdef class QuickStore:
         """Answer the searches whose answer is NONE so far."""
         cdef NameSearch *search
         cdef NameSearch *end = searches + count
+        cdef const HotName *hot
         cdef int place
         search = searches
         while search < end:
-            search.hot = NULL
+            search.is_hot = False
             search.is_asked = search.answer == NONE
             if search.is_asked:
-                search.hot = self.hot.get(search.name, search.size, search.digest)
+                hot = self.hot.get(search.name, search.size, search.digest)
+                if hot != NULL:
+                    # Copied: what is put meanwhile may move what is kept.
+                    search.is_hot = True
+                    search.hot = hot[0]
             search += 1
-        # Invariant: what was put into a place of the hot names meanwhile is of a run before this one,
-        # so nobody whose place it was takes it for an answer.
         for place in range(self.run_count):
             search = searches
             while search < end:
                 if search.answer == NONE:
-                    if search.hot != NULL and search.hot.run == self.runs[place]:
+                    if search.is_hot and search.hot.run == self.runs[place]:
                         search.id = search.hot.id_and_size & (ID_END - 1)
                         search.answer = FOUND
                         search.is_asked = False

@@ -17,6 +17,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = timedelta(seconds=1)
 _SECONDS_MAX: Final = 253_402_300_800
 _SECONDS_MIN: Final = -62_135_596_800
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?(Z|[+-]\d\d:\d\d)\Z")
 
 
@@ -60,6 +61,8 @@ def end_from_json(value: Any) -> datetime | None:
     >>> print(end_from_json(59), end_from_json(59.5))
     1970-01-01 00:01:00+00:00 1970-01-01 00:00:59.500001+00:00
     """
+    if type(value) is int and value == _SECONDS_MIN - 1:
+        return _FIRST  # Its last moment is before all that can be told.
     last = from_json(value)
     if last is None:
         return None
@@ -78,9 +81,7 @@ def end_to_json(end: datetime) -> int | float | str:
     """
     microseconds = (end - EPOCH) // MICROSECOND
     if microseconds % 1_000_000 == 0:
-        seconds = microseconds // 1_000_000 - 1
-        if seconds >= _SECONDS_MIN:
-            return seconds
+        return microseconds // 1_000_000 - 1
     last = end - MICROSECOND
     value = to_json(last)
     return iso(last) if type(value) is int else value
