@@ -255,6 +255,45 @@ def test_a_name_that_is_kept_needs_no_run() -> None:
     assert QuickView(QuickStore([10, 9], [], hot), (), 0).find("a") is UNSURE
 
 
+def test_names_are_kept_while_there_is_room_and_forgotten_at_once() -> None:
+    ids = {f"name {number}".encode(): [(runs.FIRST, number)] for number in range(3000)}
+    names = [name.decode() for name in ids]
+    quick = _touched(runs.run_of(ids))
+    hot = QuickHotNames(2**20)
+    assert hot.size_bytes == 0
+    store = QuickStore([9], [], hot)
+    store.put_run(0, quick)
+    view = QuickView(store, (), 0)
+    found = np.empty(len(names), np.int64)
+    for _ in range(2):
+        view.find_many(list(names), found, lambda name: -2)
+        assert found.tolist() == list(range(3000))
+    assert 3000 * 64 < hot.size_bytes <= 2**20
+
+    # Without the run: most are kept, each with its own id.
+    later = QuickView(QuickStore([9], [], hot), (), 0)
+    known = [later.find(name) for name in names]
+    assert sum(node_id is not UNSURE for node_id in known) > 2000
+    assert all(node_id in (number, UNSURE) for number, node_id in enumerate(known))
+    hot.clear()
+    assert hot.size_bytes == 0
+    assert later.find(names[0]) is UNSURE
+    assert view.find(names[1]) == 1
+
+
+def test_a_closed_store_keeps_no_names(tmp_path: Path) -> None:
+    """A suite that opened thousands of stores had 6 GB of them until the collector came."""
+    with lithograph.open(tmp_path / "s.graph") as graph:
+        graph.put_node("a")
+        graph.checkpoint()
+        assert [graph.node_id("a") for _ in range(3)] == [0, 0, 0]
+        hot = graph._engine.shelf.quick_names
+        assert hot is not None
+        assert hot.size_bytes > 0
+
+    assert hot.size_bytes == 0
+
+
 # Lists -------------------------------------------------------------------------------------------
 
 
