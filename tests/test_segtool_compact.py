@@ -104,7 +104,7 @@ def test_rows_in_a_pipe_are_figures_and_files(
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
 
     figures: dict[str, Any] = dict(row for row in rows if row[0] != "file")
-    assert figures["dry_run"] == "True"
+    assert figures["dry_run"] == "yes"
     assert len([row for row in rows if row[0] == "file"]) == int(figures["file_count_in"])
 
 

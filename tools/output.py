@@ -80,13 +80,16 @@ def json_text(value: Any) -> Escaped:
 
 
 def cell_text(value: Any) -> str:
-    """Return a cell: names escaped, times in ISO 8601, maps and lists as JSON, None empty."""
+    """Return a cell: names escaped, times in ISO 8601, maps and lists as JSON, None empty, yes or
+    no for what is true or not."""
     if isinstance(value, str):
         return value if isinstance(value, Escaped) else escape_name(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return str(value) if isinstance(value, int | float) else json_text(value)
 
 

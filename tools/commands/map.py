@@ -69,7 +69,7 @@ def _rows(found: MapAnswer) -> Iterator[tuple[Any, ...]]:
         yield (
             partition,
             segment.file,
-            "yes" if segment.sealed else "no",
+            segment.sealed,
             segment.first_sequence,
             segment.last_sequence,
             segment.first_time,

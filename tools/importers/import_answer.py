@@ -49,4 +49,4 @@ class ImportAnswer(msgspec.Struct, forbid_unknown_fields=True):
             elif name == "more":
                 yield from value.items()
             elif value is not None:
-                yield name, ("yes" if value else "no") if isinstance(value, bool) else value
+                yield name, value
