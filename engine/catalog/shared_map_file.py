@@ -115,7 +115,7 @@ class SharedMapFile:
 
         Readers see the old state or the new one: the slot is filled first, then the counter stored.
         """
-        counter = state.counter.to_bytes(COUNTER_SIZE, "little")
+        counter = _counter(state)
         self._file.write_at(state.offset, encode_slot(*state))
         self._file.write_at(COUNTER_OFFSET, counter)
         return counter

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 import lithograph
@@ -25,6 +26,20 @@ Run = Callable[[argparse.Namespace, Output], int]
 Verbs = argparse._SubParsersAction  # The type of what add_subparsers() returns has no public name.
 
 
+def add_page(
+    parsers: Verbs[argparse.ArgumentParser], name: str, summary: str, description: str, details: str
+) -> argparse.ArgumentParser:
+    """Declare a verb, or a kind of one, whose help ends with `details` as they stand."""
+    return parsers.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
 def add_verb(
     verbs: Verbs[argparse.ArgumentParser], name: str, run: Run, summary: str, details: str
 ) -> argparse.ArgumentParser:
@@ -33,16 +48,23 @@ def add_verb(
     summary : as in the table of verbs; the description begins with it.
     details : shown below the options: what rows in a pipe hold, then examples.
     """
-    parser = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = add_page(verbs, name, summary, summary[0].upper() + summary[1:] + ".", details)
     add_options(parser, run)
     return parser
+
+
+def add_verb_of_kinds(
+    verbs: Verbs[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    details: str,
+    modules: Iterable[str],
+) -> None:
+    """Declare a verb whose kinds are declared by these modules, in this order."""
+    parser = add_page(verbs, name, summary, summary.capitalize() + ".", details)
+    kinds = parser.add_subparsers(metavar="KIND", required=True, title="kinds")
+    for module in modules:
+        import_module(module).declare(kinds)
 
 
 def add_options(parser: argparse.ArgumentParser, run: Run) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 
-from lithograph.tools.commands.common import Verbs
+from lithograph.tools.commands.common import Verbs, add_verb_of_kinds
 from lithograph.tools.exporters.export_run import ExportAnswer
 from lithograph.tools.exporters.kinds import KINDS
 
@@ -20,15 +19,5 @@ examples:
 
 
 def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
-    summary = "write the graph as data of another kind"
-    parser = verbs.add_parser(
-        "export",
-        help=summary,
-        description=summary.capitalize() + ".",
-        epilog=_DETAILS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    kinds = parser.add_subparsers(metavar="KIND", required=True, title="kinds")
-    for kind in KINDS:
-        import_module(f"lithograph.tools.exporters.{kind}_export").declare(kinds)
+    modules = [f"lithograph.tools.exporters.{kind}_export" for kind in KINDS]
+    add_verb_of_kinds(verbs, "export", "write the graph as data of another kind", _DETAILS, modules)

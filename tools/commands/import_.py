@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 
-from lithograph.tools.commands.common import Verbs
+from lithograph.tools.commands.common import Verbs, add_verb_of_kinds
 from lithograph.tools.importers.import_answer import ImportAnswer
 from lithograph.tools.importers.kinds import KINDS
 
@@ -20,15 +19,5 @@ examples:
 
 
 def declare(verbs: Verbs[argparse.ArgumentParser]) -> None:
-    summary = "read data of another kind into a store"
-    parser = verbs.add_parser(
-        "import",
-        help=summary,
-        description=summary.capitalize() + ".",
-        epilog=_DETAILS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    kinds = parser.add_subparsers(metavar="KIND", required=True, title="kinds")
-    for kind in KINDS:
-        import_module(f"lithograph.tools.importers.{kind}_import").declare(kinds)
+    modules = [f"lithograph.tools.importers.{kind}_import" for kind in KINDS]
+    add_verb_of_kinds(verbs, "import", "read data of another kind into a store", _DETAILS, modules)

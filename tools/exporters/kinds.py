@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from lithograph.tools.commands.common import Run, Verbs, add_as_of, add_options
+from lithograph.tools.commands.common import Run, Verbs, add_as_of, add_options, add_page
 
 Kinds = Verbs
 
@@ -33,14 +33,7 @@ def add_kind(
     details : shown below the options: what is written for what, then examples.
     """
     summary = KINDS[name]
-    parser = kinds.add_parser(
-        name,
-        help=summary,
-        description=f"Export {summary}.",
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = add_page(kinds, name, summary, f"Export {summary}.", details)
     parser.add_argument(
         "-o",
         "--output",
