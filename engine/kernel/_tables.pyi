@@ -74,6 +74,7 @@ class ListMerge:
         group_count_max: int,
         unindexed_size_max: int,
         is_out: bool,
+        careful: Sequence[int] = (),
     ) -> None: ...
     @property
     def superseding_count(self) -> int: ...
@@ -95,6 +96,7 @@ class RecordMerge:
         inline_size_max: int,
         living_only: bool = False,
         named: bool = False,
+        careful: Sequence[int] = (),
     ) -> None: ...
     def run(
         self, builder: BlockBuilder, end_id: int, count_max: int, gapless: bool = False

@@ -41,6 +41,7 @@ cdef struct Merge:
     # places : of the sources.   edges : of the id on its way, `count` of them, in the order of the
     # merged list.   node_id : the id.   loose, sightings : of its edges, as `Growing` bytes.
     # is_pending : what became of the loose edges is known, the list only waits to be put.
+    # careful : ids whose lists are handed back; edges between them and others are loose.
     # is_out : edges leave the ids, and have end states.
     ListSource **sources
     SourcePlace *places
@@ -50,6 +51,7 @@ cdef struct Merge:
     uint64_t count, room, node_id, next_id, first_id, superseding_count
     bint is_out, is_pending
     Growing loose, sightings
+    CarefulIds careful
     ListEdge *settled
     ListOut out
 
@@ -143,8 +145,8 @@ cdef bint note_loose(Merge *merge, const ListEdge *edge, int best) noexcept nogi
 cdef bint join_lists(Merge *merge) noexcept nogil:
     """Put the edges of all lists of the id in order; False where there is no memory.
 
-    Loose are those that stand in two lists, those that a source says are, and the tombstones that
-    may not be kept.
+    Loose are those that stand in two lists, those that a source says are, those of careful ids, and
+    the tombstones that may not be kept.
     """
     cdef int rank, best
     cdef const ListEdge *edge
@@ -171,7 +173,7 @@ cdef bint join_lists(Merge *merge) noexcept nogil:
         if best < 0:
             return True
         merge.edges[merge.count] = lowest
-        if is_twice or lowest.careful or (
+        if is_twice or lowest.careful or is_careful(&merge.careful, lowest.neighbor) or (
             lowest.mark == MARK_DEAD and max(merge.node_id, lowest.neighbor) >= merge.first_id
         ):
             if not note_loose(merge, lowest, best):
@@ -187,7 +189,7 @@ cdef bint take_list(Merge *merge, int rank) noexcept nogil:
     cdef uint64_t place
     for place in range(merge.sources[rank].count):
         merge.edges[place] = edges + place
-        if edges[place].careful:
+        if edges[place].careful or is_careful(&merge.careful, edges[place].neighbor):
             merge.count = merge.next_edges[rank] = place
             if not note_loose(merge, edges + place, rank):
                 return False
@@ -199,6 +201,8 @@ cdef Outcome gather(Merge *merge) noexcept nogil:
     """Gather the edges of the id; MERGE_PAUSED where that could be done."""
     cdef int rank, only = -1, list_count = 0
     cdef uint64_t count = 0
+    if is_careful(&merge.careful, merge.node_id):
+        return MERGE_CAREFUL
     for rank in range(merge.source_count):
         if takes_part(merge, rank):
             if merge.sources[rank].odd:
@@ -365,12 +369,14 @@ cdef class ListMerge:
 
     def __cinit__(
         self, sources, uint64_t first_id, uint64_t group_count_max, uint64_t unindexed_size_max,
-        bint is_out,
+        bint is_out, careful=(),
     ):
         """sources : oldest first, each a `ListFeed` or a capsule of a `ListSource`, which must live
         as long as this does.
 
         first_id : the lowest id born in the merged slice.   The sizes are those of `SegmentShape`.
+        careful : ids, ascending: their lists are handed back, edges between them and others are
+            loose.
         """
         cdef int rank
         cdef Merge *merge = &self.merge
@@ -396,6 +402,7 @@ cdef class ListMerge:
                 raise ValueError("a source that was not begun")
         if not group_count_max:
             raise ValueError("groups of no edges")
+        take_careful(&merge.careful, careful)
 
     def __dealloc__(self):
         free(self.merge.sources)
@@ -403,6 +410,7 @@ cdef class ListMerge:
         free(self.merge.next_edges)
         free(self.merge.edges)
         free(self.merge.settled)
+        free(self.merge.careful.ids)
         growing_free(&self.merge.loose)
         growing_free(&self.merge.sightings)
         growing_free(&self.merge.out.groups)

@@ -48,10 +48,12 @@ cdef struct Merging:
     # left : records that may move before a pause.   record : one on its way.
     # living_only : tombstones are handed back.   gapless : ids are not kept, records are counted.
     # named : only names move, those of nodes that still have an end state.
+    # careful : ids that are handed back.
     Stream *streams
     int stream_count, stopped_at
     uint64_t id, left, inline_size_max
     bint living_only, gapless, named
+    CarefulIds careful
     Growing record
 
 
@@ -189,7 +191,7 @@ cdef Stop move_name(Merging *merging, uint64_t node_id, Building *table) noexcep
 
 cdef Stop move_records(Merging *merging, uint64_t end_id, Building *table) noexcept nogil:
     """Move records of ids below `end_id`, until something stops it."""
-    cdef uint64_t lowest, following, node_id
+    cdef uint64_t lowest, following, careful, node_id
     cdef int place, holder
     cdef Stop stop
     while True:
@@ -209,11 +211,13 @@ cdef Stop move_records(Merging *merging, uint64_t end_id, Building *table) noexc
                 following = node_id
         if lowest >= end_id:
             return ALL_MOVED
-        if merging.named:
+        careful = next_careful(&merging.careful, lowest)
+        if merging.named and careful != lowest:
             stop = move_name(merging, lowest, table) if merging.left else PAUSED
             if stop != GOING_ON:
                 return stop
             continue
+        following = min(following, careful)
         if following == lowest:
             merging.id = lowest
             return HANDED_BACK
@@ -237,6 +241,7 @@ cdef class RecordMerge:
         uint64_t inline_size_max,
         bint living_only=False,
         bint named=False,
+        careful=(),
     ):
         """streams : (source, kind, end of ids in sparse blocks, highest sequence, distance) of each,
             kind 0 for names, 1 for end states, 2 for histories; a source has `next_blocks`, which
@@ -245,6 +250,7 @@ cdef class RecordMerge:
         inline_size_max : bytes of a record that is not handed back.
         living_only : tombstones are handed back.
         named : only names move, those of nodes that have an end state; the others are passed by.
+        careful : ids that are handed back, ascending.
         """
         cdef int place
         self.sources = [stream[0] for stream in streams]
@@ -256,6 +262,7 @@ cdef class RecordMerge:
         if self.merging.streams == NULL:
             raise MemoryError
         self.merging.stream_count = len(streams)
+        take_careful(&self.merging.careful, careful)
         for place in range(self.merging.stream_count):
             _, kind, sparse_end, sequence_max, distance = streams[place]
             if not 0 <= kind <= 2 or sequence_max >> 62 or distance >> 62:
@@ -267,6 +274,7 @@ cdef class RecordMerge:
 
     def __dealloc__(self):
         free(self.merging.streams)
+        free(self.merging.careful.ids)
         growing_free(&self.merging.record)
 
     def run(

@@ -9,10 +9,16 @@ from itertools import accumulate
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.formats.segment_shape import SegmentShape
+from lithograph.kernel import tables
 from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.layer import Direction
-from lithograph.segments.segment_reader import SegmentReader
+from lithograph.segments.list_stream import ListStream
+from lithograph.segments.moving_records import Held, MovingRecords, NameItem
+from lithograph.segments.segment_reader import SegmentReader, decode_name
 from lithograph.segments.slice import IncomingEdge, NodeItem, SliceEdge
+from lithograph.segments.stored_blocks import HeldRecord
+from lithograph.segments.stored_feeds import merge_edges, merge_incoming
 from lithograph.segments.stored_slice import StoredSlice
 from lithograph.segments.version import EdgeVersion
 
@@ -41,7 +47,10 @@ class Counted:
 
 
 class PurgedSlice:
-    """Implements `segments.slice.Slice` over a segment and its history, without some nodes."""
+    """Implements `segments.slice.Slice` over a segment and its history, without some nodes.
+
+    What is not theirs moves as it stands, where the kernel can move it.
+    """
 
     def __init__(self, stored: StoredSlice, ids: frozenset[int], counted: Counted) -> None:
         self.first_sequence = stored.first_sequence
@@ -68,19 +77,59 @@ class PurgedSlice:
     def nodes(self) -> Iterator[NodeItem]:
         return (item for item in self._stored.nodes() if item[0] not in self._ids)
 
+    def moving_names(self) -> MovingRecords[NameItem] | None:
+        """Return the names as the kernel moves them; None without one."""
+        if tables is None:
+            return None
+        return MovingRecords([self._stored.name_stream()], self._name, careful=sorted(self._ids))
+
+    def moving_nodes(self) -> MovingRecords[NodeItem] | None:
+        """Return the nodes as the kernel moves them; None without one."""
+        if tables is None:
+            return None
+        streams = self._stored.node_streams(self.first_sequence)
+        return MovingRecords(streams, self._node, careful=sorted(self._ids))
+
     def edges(self) -> Iterator[tuple[int, list[SliceEdge]]]:
         for source, edges in self._stored.edges():
-            if source not in self._ids:
-                kept = [edge for edge in edges if edge.adjacent[1] not in self._ids]
-                if kept:
-                    yield source, kept
+            kept = self._edges(source, [edges])
+            if kept:
+                yield source, kept
 
     def incoming(self) -> Iterator[tuple[int, list[IncomingEdge]]]:
         for target, edges in self._stored.incoming():
-            if target not in self._ids:
-                kept = [edge for edge in edges if edge[0][1] not in self._ids]
-                if kept:
-                    yield target, kept
+            kept = self._incoming(target, [edges])
+            if kept:
+                yield target, kept
+
+    def edge_stream(self, shape: SegmentShape) -> ListStream[SliceEdge] | None:
+        return merge_edges([self._stored], shape, self._edges, sorted(self._ids))
+
+    def incoming_stream(self, shape: SegmentShape) -> ListStream[IncomingEdge] | None:
+        return merge_incoming([self._stored], shape, self._incoming, sorted(self._ids))
+
+    def _name(self, node_id: int, held: Held) -> NameItem | None:
+        return None if node_id in self._ids else (node_id, held[0][1].decode(decode_name))
+
+    def _node(self, node_id: int, held: Held) -> NodeItem | None:
+        if node_id in self._ids:
+            return None
+        of_part: list[HeldRecord | None] = [None, None]
+        for place, record in held:
+            of_part[place] = record
+        return (node_id, *self._stored.node(*of_part))
+
+    def _edges(self, source: int, lists: list[list[SliceEdge]]) -> list[SliceEdge]:
+        """Return those edges that leave a node for one that stays."""
+        if source in self._ids:
+            return []
+        return [edge for edges in lists for edge in edges if edge.adjacent[1] not in self._ids]
+
+    def _incoming(self, target: int, lists: list[list[IncomingEdge]]) -> list[IncomingEdge]:
+        """Return those edges that enter a node from one that stays."""
+        if target in self._ids:
+            return []
+        return [edge for edges in lists for edge in edges if edge[0][1] not in self._ids]
 
 
 def holds_any(segment: SegmentReader, history: HistoryReader | None, ids: frozenset[int]) -> bool:

@@ -63,6 +63,7 @@ class MovingRecords(Generic[Item]):
     plain : returns what is to be written of an id that is handed back, or None.
     living_only : tombstones are handed back.
     named : only names move, those of nodes that have an end state; the others are passed by.
+    careful : ids that are handed back, ascending.
     """
 
     def __init__(
@@ -72,11 +73,13 @@ class MovingRecords(Generic[Item]):
         *,
         living_only: bool = False,
         named: bool = False,
+        careful: Sequence[int] = (),
     ) -> None:
         self._streams = streams
         self._plain = plain
         self._living_only = living_only
         self._named = named
+        self._careful = careful
 
     def begin(self, inline_size_max: int) -> Move[Item]:
         """Begin to move them; records above `inline_size_max` bytes are handed back."""
@@ -85,7 +88,9 @@ class MovingRecords(Generic[Item]):
         streams = [
             (source, *stream[1:]) for source, stream in zip(sources, self._streams, strict=True)
         ]
-        merge = tables.RecordMerge(streams, inline_size_max, self._living_only, self._named)
+        merge = tables.RecordMerge(
+            streams, inline_size_max, self._living_only, self._named, self._careful
+        )
         return Move(merge, sources, self._plain)
 
 

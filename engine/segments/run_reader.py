@@ -34,7 +34,10 @@ class RunReader:
     quick : the run as the kernel reads it, or None.
     first_sequence, last_sequence : of the commits it covers, both included.
     entry_count, version_count : names, and versions of all of them.
+    careful : None; a merge may take every leaf as it stands.
     """
+
+    careful: None = None
 
     def __init__(self, ref: SealedRef, pages: RunPages) -> None:
         self.ref = ref
@@ -142,6 +145,11 @@ class RunReader:
             with self._pages.at(number):
                 versions = self._pages.versions(entry)
             yield name, versions
+
+    def leaf_of(self, name: bytes) -> int | None:
+        """Return the number of the leaf that has a name, None if it is unknown. Cost: as `find`."""
+        found = self._find(name)
+        return None if found is None else found[0]
 
     def check(self, visit: Visit | None = None) -> Iterator[CorruptionError]:
         """Yield everything in the file that contradicts SPEC.md.

@@ -8,17 +8,43 @@ plain way: so an error is the same, and comes when its turn does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from lithograph.segments.run_reader import RunReader
+from lithograph.formats.name_page import NamePage
 from lithograph.segments.run_tree import QuickTree
 
 if TYPE_CHECKING:
     from lithograph.kernel._runs import RunMerge
 
 
+class Leaves(Protocol):
+    """What a stream is read from: a run, or one that is changed on its way.
+
+    Attributes
+    ----------
+    careful : number of a leaf that the kernel may not take as it stands, or None.
+    """
+
+    @property
+    def first_sequence(self) -> int: ...
+
+    @property
+    def last_sequence(self) -> int: ...
+
+    @property
+    def careful(self) -> int | None: ...
+
+    def leaves(self) -> Iterator[tuple[int, NamePage]]:
+        """Yield every leaf with its number, in order."""
+
+    def scan_leaf(
+        self, number: int, leaf: NamePage, previous: bytes
+    ) -> Iterator[tuple[bytes, list[tuple[int, int]]]]:
+        """Yield the names of a leaf with their versions; `previous` is the name before them."""
+
+
 def merge_quickly(
-    readers: Sequence[RunReader], tree: QuickTree, step: int, floor: int, oldest: bool
+    readers: Sequence[Leaves], tree: QuickTree, step: int, floor: int, oldest: bool
 ) -> Iterator[None]:
     """Do what `merge_runs` does, in the kernel: `step` names between two yields."""
     merge = tree.merge(
@@ -50,7 +76,7 @@ class RunStream:
     rank : its place among them, the newest first.
     """
 
-    def __init__(self, merge: RunMerge, rank: int, reader: RunReader) -> None:
+    def __init__(self, merge: RunMerge, rank: int, reader: Leaves) -> None:
         self._merge = merge
         self._rank = rank
         self._reader = reader
@@ -73,7 +99,7 @@ class RunStream:
             if leaf is None:
                 self._merge.end(self._rank)
                 return
-            if self._merge.feed(self._rank, leaf.data):
+            if number != self._reader.careful and self._merge.feed(self._rank, leaf.data):
                 return
             previous = self._merge.last_name(self._rank)
             self._names = self._reader.scan_leaf(number, leaf, previous)

@@ -55,8 +55,14 @@ class StoredFeeds(ABC, Generic[Entry]):
                 self._owners.append((part, is_history))
         return True
 
-    def stream(self, first_id: int, shape: SegmentShape) -> ListStream[Entry]:
-        """Return the merge; `first_id` is the lowest born in the merged slice."""
+    def stream(
+        self, first_id: int, shape: SegmentShape, careful: Sequence[int]
+    ) -> ListStream[Entry]:
+        """Return the merge.
+
+        first_id : the lowest born in the merged slice.
+        careful : ids, ascending, of whose edges `merged` is asked in any case.
+        """
         assert tables is not None
         merge = tables.ListMerge(
             [feed.lists for feed in self.feeds],
@@ -64,6 +70,7 @@ class StoredFeeds(ABC, Generic[Entry]):
             shape.group_edges,
             shape.unindexed_size_max,
             self._direction == Direction.OUT,
+            careful,
         )
         return ListStream(merge, self, self._first_sequence, shape.inline_size_max)
 
@@ -161,31 +168,44 @@ class _InFeeds(StoredFeeds[IncomingEdge]):
 
 
 def merge_edges(
-    inputs: Sequence[Slice], shape: SegmentShape, merged: Merged[SliceEdge]
+    inputs: Sequence[Slice],
+    shape: SegmentShape,
+    merged: Merged[SliceEdge],
+    careful: Sequence[int] = (),
 ) -> ListStream[SliceEdge] | None:
     """Return the edges that leave nodes; None where the kernel cannot merge them.
 
     inputs : oldest first.   shape : of what is written.
+    careful : ids, ascending: of the edges at either end of them `merged` is asked in any case, of
+        others only where the kernel does not know what is left.
     """
-    return _stream(_OutFeeds(Direction.OUT, merged, inputs[0].first_sequence), inputs, shape)
+    feeds = _OutFeeds(Direction.OUT, merged, inputs[0].first_sequence)
+    return _stream(feeds, inputs, shape, careful)
 
 
 def merge_incoming(
-    inputs: Sequence[Slice], shape: SegmentShape, merged: Merged[IncomingEdge]
+    inputs: Sequence[Slice],
+    shape: SegmentShape,
+    merged: Merged[IncomingEdge],
+    careful: Sequence[int] = (),
 ) -> ListStream[IncomingEdge] | None:
     """Return the edges that enter nodes; as `merge_edges`."""
-    return _stream(_InFeeds(Direction.IN, merged, inputs[0].first_sequence), inputs, shape)
+    feeds = _InFeeds(Direction.IN, merged, inputs[0].first_sequence)
+    return _stream(feeds, inputs, shape, careful)
 
 
 def _stream(
-    feeds: StoredFeeds[Entry], inputs: Sequence[Slice], shape: SegmentShape
+    feeds: StoredFeeds[Entry],
+    inputs: Sequence[Slice],
+    shape: SegmentShape,
+    careful: Sequence[int],
 ) -> ListStream[Entry] | None:
     if tables is None:
         return None
     for part in inputs:
         if not isinstance(part, StoredSlice) or not feeds.add(part):
             return None
-    return feeds.stream(inputs[0].first_id, shape)
+    return feeds.stream(inputs[0].first_id, shape, careful)
 
 
 def _current(feed: StoredFeed | None) -> Located | None:
