@@ -24,11 +24,13 @@ from lithograph.formats.moment import EPOCH
 from lithograph.tools.exporters.export_run import ExportAnswer
 from lithograph.tools.importers import input_file, jsonl_replay
 from lithograph.tools.importers.import_answer import ImportAnswer
+from lithograph.tools.importers.import_run import Import as Work
 from lithograph.tools.importers.input_file import InputFile
 from lithograph.tools.importers.jsonl_event import ACTIONS
 from lithograph.tools.importers.jsonl_keys import ENTITY_FIELDS, RELATION_FIELDS
 from lithograph.tools.importers.jsonl_reader import JsonLines
-from lithograph.tools.importers.rejects import RejectedLine
+from lithograph.tools.importers.loader import Loader
+from lithograph.tools.importers.rejects import RejectedLine, Rejects
 from lithograph.tools.importers.rows import Reject
 from lithograph.tools.segtool import main
 from lithograph.view.changes import EdgeChange
@@ -537,6 +539,34 @@ def is_blank(line: bytes, number: int) -> bool:
     text = line.decode(errors="replace")
     text = text if number else text.removeprefix("\ufeff")
     return not text or text.isspace()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "pass_count"), [("n", 1), ("nr", 2), ("e", 3), ("nre", 4), ("nren", 4)]
+)
+def test_all_passes_are_one_job(store: Path, tmp_path: Path, kinds: str, pass_count: int) -> None:
+    """How far it is never runs back, and in the end it is all."""
+    lines = {
+        "n": b'{"type": "entity", "name": "a", "entityType": "T", "observations": []}',
+        "r": b'{"type": "relation", "from": "a", "to": "b", "relationType": "R"}',
+        "e": b'{"eventType": "entity_created", "eventId": "1", "ts": 1, "user": "u",'
+        b' "data": {"name": "c", "entityType": "T", "observations": []}}',
+    }
+    path = tmp_path / "lines"
+    path.write_bytes(b"\n".join(lines[kind] for kind in kinds))
+    told: list[tuple[int, int | None]] = []
+    with InputFile(str(path)) as file, lithograph.open(store) as graph:
+        with Rejects(tmp_path / "rejects") as rejects:
+            work = Work(graph, Loader(graph), rejects)
+            source = JsonLines(file)
+            for row in rejects.sift(source.rows(lambda *done: told.append(done))):
+                work.loader.add(row)
+            work.loader.finish()
+            source.replay(work, lambda done, total: None)
+        size = file.size
+
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (pass_count * size, pass_count * size)
 
 
 @settings(max_examples=40)

@@ -42,6 +42,32 @@ def progress(title: str, unit: str = "") -> Iterator[Report]:
         bar.stop()
 
 
+class Passes:
+    """Several passes through the same input, shown as one job.
+
+    size : of the input.   The passes that are known of so far make up the total: it grows as soon
+    as one more is `expected`.
+    """
+
+    def __init__(self, report: Report, size: int) -> None:
+        self._report = report
+        self._size = size
+        self._count = 1
+        self._over = 0
+
+    def expect(self) -> None:
+        """There is one more pass to come."""
+        self._count += 1
+
+    def report(self, done: int, total: int | None) -> None:
+        """Say how far the present pass is; a `Report`."""
+        self._report(self._over + done, self._size * self._count)
+
+    def next(self) -> None:
+        """Begin the next pass."""
+        self._over += self._size
+
+
 class _Bar:
     """A bar that a timer starts and the job moves and stops."""
 

@@ -87,6 +87,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return OK
     figures = msgspec.structs.asdict(answer)
     files = figures.pop("files")
+    if answer.floor is None:
+        del figures["floor"]
     if output.is_terminal:
         figures["bytes_in"] = human_size(answer.bytes_in)
         figures["bytes_out"] = human_size(answer.bytes_out)

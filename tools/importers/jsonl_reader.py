@@ -18,7 +18,7 @@ from lithograph.tools.importers.jsonl_record import line_kind, read_entity, read
 from lithograph.tools.importers.jsonl_replay import EventReplay
 from lithograph.tools.importers.rejects import shown
 from lithograph.tools.importers.rows import Reject, Row
-from lithograph.tools.progress import Report
+from lithograph.tools.progress import Passes, Report
 
 
 class JsonLines:
@@ -31,13 +31,15 @@ class JsonLines:
 
     def __init__(self, file: InputFile) -> None:
         self._file = file
+        self._passes = Passes(lambda done, total: None, file.size)
         self.event_count = 0
 
     def rows(self, report: Report) -> Iterator[Row]:
         """Yield entities, then relations, and every line to be set aside."""
         self.event_count = 0
         has_relations = False
-        for number, line in self._file.lines(report):
+        self._passes = passes = Passes(report, self._file.size)
+        for number, line in self._file.lines(passes.report):
             try:
                 value = read_object(line, number)
                 if value is None:
@@ -46,44 +48,52 @@ class JsonLines:
                 if kind == "entity":
                     yield read_entity(value, number, len(line))
                 elif kind == "relation":
+                    if not has_relations:
+                        passes.expect()
                     has_relations = True
                 else:
                     read_event(value, number)
+                    if not self.event_count:
+                        passes.expect()
+                        passes.expect()
                     self.event_count += 1
             except InvalidArgumentError as error:
                 yield Reject(number, str(error), line)
         if has_relations:
-            yield from self._relations(report)
+            passes.next()
+            yield from self._relations()
 
     def replay(self, work: Import, report: Report) -> None:
-        """Replay the events, where there are any."""
+        """Replay the events that `rows` found; how far that is goes to the report of `rows`."""
         if self.event_count:
+            self._passes.next()
             replay = EventReplay(work.graph, self._events())
-            replay.run(self._events(report))
+            self._passes.next()
+            replay.run(self._events())
             work.more["events"] = self.event_count
             work.more["events_known"] = replay.known
             work.more["events_moved"] = replay.moved
             work.loader.commits += replay.commits
             work.loader.missing_ends += replay.missing_ends
 
-    def _relations(self, report: Report) -> Iterator[Row]:
-        for number, line, value in self._of_kind("relation", report):
+    def _relations(self) -> Iterator[Row]:
+        for number, line, value in self._of_kind("relation"):
             try:
                 yield read_relation(value, number, len(line))
             except InvalidArgumentError as error:
                 yield Reject(number, str(error), line)
 
-    def _events(self, report: Report = lambda done, total: None) -> Iterator[Event]:
-        for number, _, value in self._of_kind("event", report):
+    def _events(self) -> Iterator[Event]:
+        for number, _, value in self._of_kind("event"):
             try:
                 event = read_event(value, number)
             except InvalidArgumentError:
                 continue  # Set aside by `rows`.
             yield event
 
-    def _of_kind(self, kind: str, report: Report) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
+    def _of_kind(self, kind: str) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
         """Yield the sound objects of one kind; the others were set aside before."""
-        for number, line in self._file.lines(report):
+        for number, line in self._file.lines(self._passes.report):
             try:
                 value = read_object(line, number)
             except InvalidArgumentError:
