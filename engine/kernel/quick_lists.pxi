@@ -411,57 +411,6 @@ cdef class QuickLists(QuickFile):
         if self.lists.dense.row_count != (len(ids) + LISTS - 1) // LISTS:
             raise ValueError("the directory has another number of blocks")
 
-    def survey(
-        self, uint64_t first_id, bint is_out, uint64_t id_end, uint64_t code_end,
-        int64_t[::1] degrees not None,
-    ):
-        """Fill in the degrees of the ids from `first_id` on, born here; return how many ids were
-        done, and the sum of the XXH64 of their edges, modulo 2**64.
-
-        It ends before an id of which this is unsure, and before one with an edge to a node that is
-        not below `id_end`, or of a type that is not below `code_end`. The hash of an edge is the
-        same in both directions: of its source, its type code and its target, eight bytes each.
-        """
-        cdef ListSearch search
-        cdef Buffer out
-        cdef uint64_t place = 0, count = degrees.shape[0], number, sum = 0, own
-        cdef uint64_t edge[3]
-        cdef Answer answer
-        cdef bint is_fine = True
-        if not begin_buffer(&out, 1024):
-            raise MemoryError
-        search.lists = &self.lists
-        search.types = NULL
-        search.type_count = -1
-        search.probe = NULL
-        search.counting = False
-        search.out = &out
-        try:
-            with nogil:
-                while place < count:
-                    search.id = first_id + place
-                    if not self.lists.dense.first_id <= search.id < self.lists.dense.end_id:
-                        break
-                    out.count = 0
-                    answer = search_growing(&search)
-                    if answer != FOUND and answer != NONE:
-                        break
-                    own = 0
-                    edge[0] = edge[2] = search.id
-                    for number in range(out.count):
-                        edge[1] = out.codes[number]
-                        edge[2 if is_out else 0] = out.neighbors[number]
-                        is_fine = is_fine and out.neighbors[number] < id_end and edge[1] < code_end
-                        own += xxh64_of(<const uint8_t *>edge, 24)
-                    if not is_fine:
-                        break
-                    sum += own
-                    degrees[place] = out.count
-                    place += 1
-            return place, sum
-        finally:
-            free(out.neighbors)
-
     def has(self, uint64_t node_id, uint32_t code, uint64_t neighbor):
         """Return whether a node has an edge without a key, or UNSURE."""
         cdef Answer answer = seek(&self.lists, node_id, code, neighbor)

@@ -43,11 +43,12 @@ class Pace:
         self._size = size
         self._passed = 0
 
-    def step(self) -> None:
-        """Count one item. Cost: a call, and a report for every 1,024."""
-        self._passed += 1
-        if not self._passed % _ITEMS_TOLD:
-            size = min(self._size * _ITEMS_TOLD // self._item_count, self._left)
+    def step(self, count: int = 1) -> None:
+        """Count items. Cost: a call, and a report for every 1,024 or more."""
+        self._passed += count
+        if self._passed >= _ITEMS_TOLD:
+            size = min(self._size * self._passed // self._item_count, self._left)
+            self._passed = 0
             self._left -= size
             self._meter.advance(size)
 

@@ -22,7 +22,8 @@ from lithograph.maintenance.obsolete import sealed_sizes
 from lithograph.maintenance.recovery import valid_slot
 from lithograph.maintenance.verify_deep import verify_graph
 from lithograph.maintenance.verify_files import FilesCheck, note_unnamed
-from lithograph.maintenance.verify_plain import RunNames, may_be_plain
+from lithograph.maintenance.verify_plain import may_be_plain
+from lithograph.segments.name_sum import NameSum
 from lithograph.write.empty_memtable import memtable_above
 from lithograph.write.journal import Journal
 from lithograph.write.layer_stack import LayerStack
@@ -79,7 +80,7 @@ def verify_store(
     log_findings, log_path = _check_log(files, begun, manifest, memtable)
     meter = Meter(progress, sum(sealed_sizes(manifest).values()) * (1 + deep))
     # Where one look over everything may do, records are not gone over one by one before it.
-    plain = RunNames() if deep and memtable.is_empty and may_be_plain(manifest) else None
+    plain = NameSum() if deep and memtable.is_empty and may_be_plain(manifest) else None
     check = FilesCheck(
         files,
         begun.current.store_uuid,
@@ -87,7 +88,7 @@ def verify_store(
         deep=deep,
         checksums=checksums,
         contents=plain is None,
-        visit=plain.visit if plain is not None else None,
+        names=plain,
         meter=meter,
     )
     findings += log_findings

@@ -14,9 +14,10 @@ from lithograph.maintenance.meter import Meter, Pace
 from lithograph.maintenance.node_lives import Part, Report
 from lithograph.maintenance.obsolete import sealed_sizes
 from lithograph.maintenance.verify_graph import GraphCheck, Index, NameStream
-from lithograph.maintenance.verify_plain import RunNames, is_plainly_sound
+from lithograph.maintenance.verify_plain import is_plainly_sound
+from lithograph.segments.name_sum import NameSum
 from lithograph.segments.run_reader import RunReader
-from lithograph.segments.segment_check import check_contents
+from lithograph.segments.segment_check import check_contents, check_tables
 from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.stored_slice import StoredSlice
 from lithograph.write.memtable import Memtable
@@ -34,7 +35,7 @@ def verify_graph(
     *,
     place: str,
     runs_are_sound: bool,
-    plain: RunNames | None,
+    plain: NameSum | None,
     meter: Meter,
 ) -> list[Finding]:
     """Return what contradicts SPEC.md between the files, and between them and what is logged.
@@ -71,9 +72,9 @@ def verify_graph(
     if plain is not None:
         [entry] = manifest.segments
         segment = shelf.segment(entry, store_uuid)
-        if runs_are_sound and is_plainly_sound(segment, parts, plain, meter):
+        if runs_are_sound and is_plainly_sound(segment, len(manifest.types), plain, meter):
             return findings
-        wrong = [Finding.of(error) for error in check_contents(segment)]
+        wrong = _contents(segment)
         if wrong:
             return [*findings, *wrong]
     try:
@@ -84,6 +85,15 @@ def verify_graph(
     except CorruptionError as error:
         findings.append(Finding.of(error))
     return findings
+
+
+def _contents(segment: SegmentReader) -> list[Finding]:
+    """Return what is wrong with the tables and records of a segment."""
+    try:
+        errors = [*check_tables(segment), *check_contents(segment)]
+    except CorruptionError as error:
+        errors = [error]
+    return [Finding.of(error) for error in errors]
 
 
 def _index(run: RunReader) -> Index:

@@ -22,7 +22,7 @@ from lithograph.maintenance.meter import Meter, Pace
 from lithograph.maintenance.obsolete import sealed_files
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.history_reader import HistoryReader
-from lithograph.segments.run_check import Visit
+from lithograph.segments.name_sum import NameSum
 from lithograph.segments.run_reader import RunReader
 from lithograph.segments.segment_check import check_history, check_segment
 from lithograph.segments.segment_reader import SegmentReader
@@ -40,7 +40,7 @@ class FilesCheck:
     checksums : every byte of each is read, and its checksum looked at.
     deep : the same, and everything in it is decoded.
     contents : with `deep`, decode the records of segments, too; without it somebody else does.
-    visit : with `deep`, is given every name of every run.
+    names : with `deep`, every name of every run is added to it.
     meter : is told the bytes of each file.
 
     Attributes
@@ -57,7 +57,7 @@ class FilesCheck:
         deep: bool = False,
         checksums: bool = False,
         contents: bool = True,
-        visit: Visit | None = None,
+        names: NameSum | None = None,
         meter: Meter | None = None,
     ) -> None:
         self.segments_are_sound = True
@@ -68,7 +68,7 @@ class FilesCheck:
         self._deep = deep
         self._checksums = checksums and not deep
         self._contents = contents
-        self._visit = visit
+        self._names = names
         self._meter = meter or Meter(None, 0)
 
     def run(self) -> Findings:
@@ -134,24 +134,13 @@ class FilesCheck:
                     yield _differs(reader, what, found, expected)
             if self._deep:
                 with Pace(self._meter, entry.size, reader.entry_count) as pace:
-                    yield from reader.check(self._paced(pace))
+                    yield from reader.check(self._names, pace.step)
             elif self._checksums:
                 yield from reader.file.check_blocks()
             if not self._deep:
                 self._meter.advance(entry.size)
         finally:
             reader.close()
-
-    def _paced(self, pace: Pace) -> Visit:
-        """Return what takes the names of a run."""
-        visit = self._visit
-
-        def paced(name: bytes, versions: list[tuple[int, int]]) -> None:
-            pace.step()
-            if visit is not None:
-                visit(name, versions)
-
-        return paced
 
 
 def check_blocks(files: Files, store_uuid: bytes, manifest: Manifest) -> Findings:

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from lithograph.errors import CorruptionError
 from lithograph.formats.file_header import HEADER_SIZE
 from lithograph.formats.layout import check_zero
 from lithograph.formats.name_entry import Chain, PageEntry
 from lithograph.formats.name_page import PAGE_SIZE, NamePage, overflow_page_count
+from lithograph.kernel import survey
+from lithograph.segments.name_sum import NameSum
 from lithograph.segments.run_pages import RunPages
 
-Visit = Callable[[bytes, list[tuple[int, int]]], None]
-"""Takes a name, and its (sequence, id or ABSENT), newest first."""
+if TYPE_CHECKING:
+    from lithograph.kernel._survey import LeafSurvey
+
+Step = Callable[[int], None]
+"""Takes how many more names were checked."""
 
 
-def check_run(pages: RunPages, visit: Visit | None = None) -> Iterator[CorruptionError]:
+def check_run(
+    pages: RunPages, names: NameSum | None = None, step: Step | None = None
+) -> Iterator[CorruptionError]:
     """Yield everything in a run that contradicts SPEC.md; of one page at most one thing.
 
     Damaged blocks come first, and alone if there are any.
 
-    visit : is given every name, ascending, as far as nothing is wrong.
+    names : every name is added to it, as far as nothing is wrong.
+
+    Cost: 0.1 µs per name in the kernel, 15 in plain Python.
     """
     is_damaged = False
     for error in pages.file.check_blocks():
         is_damaged = True
         yield error
     if not is_damaged:
-        yield from _RunCheck(pages, visit).run()
+        yield from _RunCheck(pages, names or NameSum(), step).run()
 
 
 class _RunCheck:
@@ -36,15 +46,32 @@ class _RunCheck:
     Invariant: a page is read only if its bit in `_used` was set just before, so the walk ends.
     """
 
-    def __init__(self, pages: RunPages, visit: Visit | None) -> None:
+    def __init__(self, pages: RunPages, names: NameSum, step: Step | None) -> None:
         self._pages = pages
-        self._visit = visit
+        self._names = names
+        self._step = step
         self._filter = pages.filter.whole()
         self._footer = pages.footer
+        self._leaves = self._quick_leaves()
         self._used = bytearray(-(-pages.footer.page_count // 8))
         self._previous = b""
         self._entry_count = 0
         self._version_count = 0
+
+    def _quick_leaves(self) -> LeafSurvey | None:
+        """Return what checks leaves in the kernel; None where it cannot."""
+        footer, view = self._footer, self._pages.file.view()
+        if survey is None or view is None:
+            return None
+        end = footer.filter_offset + footer.filter_size
+        found: LeafSurvey = survey.LeafSurvey(
+            self._names.key,
+            view[0][footer.filter_offset : end],
+            footer.first_sequence,
+            footer.last_sequence,
+            self._names.floor,
+        )
+        return found
 
     def run(self) -> Iterator[CorruptionError]:
         is_sound = True
@@ -72,6 +99,8 @@ class _RunCheck:
         children: list[tuple[bytes, int]] = []
         try:
             self._claim(number, 1)
+            if level == 0 and self._is_right(number, low, high):
+                return
             page = self._pages.page(number, level)
             with self._pages.at(number):
                 if level == 0:
@@ -99,6 +128,24 @@ class _RunCheck:
             children.append((fence, child))
         return children
 
+    def _is_right(self, number: int, low: bytes, high: bytes | None) -> bool:
+        """Check a leaf in the kernel; False where the careful way must look."""
+        leaves = self._leaves
+        if leaves is None:
+            return False
+        before = (leaves.names, leaves.versions, leaves.sum)
+        data = self._pages.file.read(number * PAGE_SIZE, PAGE_SIZE)
+        last = leaves.take(data, low, high, self._previous)
+        if last is None:
+            return False
+        self._previous = last
+        self._entry_count += leaves.names - before[0]
+        self._version_count += leaves.versions - before[1]
+        self._names.add_sum(leaves.sum - before[2])
+        if self._step is not None:
+            self._step(leaves.names - before[0])
+        return True
+
     def _check_leaf(self, page: NamePage, low: bytes, high: bytes | None) -> None:
         names: list[bytes] = []
         offsets: list[int] = []
@@ -119,11 +166,12 @@ class _RunCheck:
                 self._claim_chain(entry.more)
             versions = self._pages.versions(entry)
             self._version_count += len(versions)
-            if self._visit is not None:
-                self._visit(name, versions)
+            self._names.add(name, versions)
             self._entry_count += 1
             names.append(name)
             offsets.append(entry.offset)
+        if self._step is not None:
+            self._step(len(names))
         missing = self._missing(names)
         if missing is not None:
             raise CorruptionError("a name is not in the filter", offset=offsets[missing])

@@ -14,7 +14,8 @@ from lithograph.formats.name_page import NamePage
 from lithograph.formats.name_run import RUN_FOOTER, RunFooter
 from lithograph.formats.sealed import SealedRef
 from lithograph.kernel import UNSURE, quick, runs
-from lithograph.segments.run_check import Visit, check_run
+from lithograph.segments.name_sum import NameSum
+from lithograph.segments.run_check import Step, check_run
 from lithograph.segments.run_pages import RunPages
 from lithograph.segments.sealed_file import SealedFile
 
@@ -151,15 +152,18 @@ class RunReader:
         found = self._find(name)
         return None if found is None else found[0]
 
-    def check(self, visit: Visit | None = None) -> Iterator[CorruptionError]:
+    def check(
+        self, names: NameSum | None = None, step: Step | None = None
+    ) -> Iterator[CorruptionError]:
         """Yield everything in the file that contradicts SPEC.md.
 
-        visit : is given every name with its versions on the way.
+        names : every name with its versions is added to it on the way.
+        step : is told of names as they pass.
 
         If a block is damaged, only damaged blocks are told: what stands in them is not known.
         Cost: reads the whole file; one bit of memory per page.
         """
-        return check_run(self._pages, visit)
+        return check_run(self._pages, names, step)
 
     def close(self) -> None:
         self._pages.file.close()

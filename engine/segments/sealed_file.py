@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 from lithograph.errors import ChecksumError, CorruptionError, TruncatedError
 from lithograph.files import FileMap, Files
@@ -18,7 +19,10 @@ from lithograph.formats.sealed import (
     decode_footer,
     hash_footer,
 )
-from lithograph.kernel import xxh64
+from lithograph.kernel import survey, xxh64
+
+_MANY: Final = 8
+"""Blocks that are worth a call of the kernel."""
 
 
 class SealedFile:
@@ -123,9 +127,19 @@ class SealedFile:
                 path=self.path,
                 offset=self.footer_offset,
             )
-        for index in range(offset // BLOCK_SIZE, -(-end // BLOCK_SIZE)):
-            if not self._checked[index >> 3] >> (index & 7) & 1:
-                self._check_block(index)
+        first, last = offset // BLOCK_SIZE, -(-end // BLOCK_SIZE)
+        index = first
+        while index < last:
+            if self._checked[index >> 3] >> (index & 7) & 1:
+                index += 1
+                continue
+            # Of a long stretch, a page of checksums at a time.
+            stop = min(last, (index // FAN_OUT + 1) * FAN_OUT)
+            if stop - index >= _MANY and self._are_right(index, stop):
+                index = stop
+                continue
+            self._check_block(index)
+            index += 1
 
     def check_ahead(self, offset: int, size: int) -> None:
         """Check what `check` would, up to the end of the data region or the first damage: whoever
@@ -144,14 +158,41 @@ class SealedFile:
         # In place: the kernel looks at the same bits.
         self._checked[:] = bytes(len(self._checked))
         self._pages = [bytearray(len(pages)) for pages in self._pages]
-        for index in range(self._shape.level_counts[0]):
-            try:
-                self._check_block(index)
-            except CorruptionError as error:
-                yield error
+        count = self._shape.level_counts[0]
+        for first in range(0, count, FAN_OUT):
+            end = min(first + FAN_OUT, count)
+            if self._are_right(first, end):
+                continue
+            for index in range(first, end):
+                try:
+                    self._check_block(index)
+                except CorruptionError as error:
+                    yield error
 
     def close(self) -> None:
         self._map.close()
+
+    def _are_right(self, first: int, end: int) -> bool:
+        """Check the blocks [first, end) of one page of checksums at once; False where they are to
+        be checked one by one.
+
+        Cost: 0.25 ms per MiB in the kernel, 2.5 ms one by one.
+        """
+        view = self._map.view() if survey is not None else None
+        if survey is None or view is None:
+            return False
+        with contextlib.suppress(CorruptionError):
+            self._checksum(0, first)
+            start, _ = self._shape.block(first)
+            last, size = self._shape.block(end - 1)
+            page, _ = self._shape.page(0, first // FAN_OUT)
+            at = page + first % FAN_OUT * CHECKSUM_SIZE
+            sums = self._map.read(at, (end - first) * CHECKSUM_SIZE)
+            if survey.first_damaged(view[start : last + size], sums, BLOCK_SIZE) == -1:
+                for index in range(first, end):
+                    self._checked[index >> 3] |= 1 << (index & 7)
+                return True
+        return False
 
     def _check_block(self, index: int) -> None:
         offset, size = self._shape.block(index)

@@ -40,7 +40,7 @@ def check_records(table: RecordTable, ids: range) -> Findings:
     Blocks follow each other without gaps, each behind its records out of line; ids ascend; a sparse
     table's filter knows them all.
     """
-    place = _Place(table)
+    place = Place(table)
     last_id = -1
     for index in range(table.block_count):
         try:
@@ -62,7 +62,7 @@ def check_records(table: RecordTable, ids: range) -> Findings:
 
 def check_edge_blocks(table: EdgeReader, span: CommitSpan) -> Findings:
     """Yield what is wrong with the blocks of edge versions; their records are not looked at."""
-    place = _Place(table)
+    place = Place(table)
     for index in range(table.block_count):
         try:
             place.move_over(index, table.record_block(index, span))
@@ -72,12 +72,17 @@ def check_edge_blocks(table: EdgeReader, span: CommitSpan) -> Findings:
     yield from place.check_end()
 
 
-class _Place:
-    """How far the blocks of a table account for the bytes of its section."""
+class Place:
+    """How far the blocks of a table account for the bytes of its section.
+
+    Attributes
+    ----------
+    offset : in the section, where the next block or its first record out of line begins.
+    """
 
     def __init__(self, table: TableReader) -> None:
         self._table = table
-        self._offset = 0
+        self.offset = 0
 
     def move_over(self, index: int, block: Block | None) -> None:
         """Go on behind a block; raise CorruptionError if it does not begin here."""
@@ -87,17 +92,17 @@ class _Place:
                 if block.heads.flags(position) == OUT_OF_LINE:
                     offset, size = block.part(position).decode(decode_reference)
                     self._expect(offset, f"a record of block {index}")
-                    self._offset += size
+                    self.offset += size
         _, start, end = table.row(index)
         self._expect(start, f"block {index}")
-        self._offset = table.envelope_end(start) if table.has_envelopes else end
+        self.offset = table.envelope_end(start) if table.has_envelopes else end
 
     def check_end(self) -> Findings:
-        if self._offset != self._table.size:
+        if self.offset != self._table.size:
             yield self._table.wrong(
-                f"blocks to {self._offset} in a section of {self._table.size} bytes"
+                f"blocks to {self.offset} in a section of {self._table.size} bytes"
             )
 
     def _expect(self, offset: int, what: str) -> None:
-        if offset != self._offset:
-            raise self._table.wrong(f"{what} is at {offset}, the last one ends at {self._offset}")
+        if offset != self.offset:
+            raise self._table.wrong(f"{what} is at {offset}, the last one ends at {self.offset}")

@@ -9,6 +9,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from lithograph.errors import CorruptionError
 from lithograph.formats.cursor import Cursor
 from lithograph.formats.envelope import (
@@ -198,6 +201,20 @@ class TableReader:
             body = self._envelope(offset, end - start, exact=False)
             return body.read(0, body.size)
 
+    def starts(self, first: int, end: int) -> npt.NDArray[np.int64]:
+        """Return where each of the blocks [first, end) begins in the section, and where the one
+        behind them does, as the directory says: whoever follows it looks at every one."""
+        size = self._row.size
+        stop = min(end + 1, self.block_count)
+        data = self.file.read(self._directory.offset + first * size, (stop - first) * size)
+        rows = np.frombuffer(data, "<i8").reshape(-1, size // ID_SIZE)
+        starts = rows[:, self._offset_column]
+        return np.append(starts, self.size) if end == self.block_count else starts.copy()
+
+    def stored(self, start: int, end: int) -> bytes:
+        """Return bytes of the section of blocks."""
+        return self.file.read(self._blocks.offset + start, end - start)
+
     def body(self, start: int, end: int) -> Stored:
         """Return the body of a block, unpacked; `row` says where it stands."""
         if not self.has_envelopes:
@@ -236,12 +253,13 @@ class TableReader:
         return Stored(file, start, len(data), data)
 
     def _unpack(self, codec: int, stored: bytes) -> bytes:
-        frames = self._frames(codec)
+        frames = self.frames(codec)
         if codec not in (COLUMNS, COLUMNS_WITH_DICTIONARY):
             return frames.decompress(stored)
         return decode_columns(*split_columns(stored, frames), self._block_count_max)
 
-    def _frames(self, codec: int) -> Frames:
+    def frames(self, codec: int) -> Frames:
+        """Return what opens the frames of a codec."""
         if codec not in (WITH_DICTIONARY, COLUMNS_WITH_DICTIONARY):
             return PLAIN_FRAMES
         if self._dictionary is None:
