@@ -195,10 +195,12 @@ def test_a_torn_tail_is_cut_and_reported(tmp_path: Path, caplog: pytest.LogCaptu
     store = tmp_path / "store"
     graph = lithograph.open(store)
     graph.put_node("kept")
+    end = graph.stats().wal_size_bytes
     copied = tmp_path / "copied"
     shutil.copytree(store, copied)
     graph.close()
-    with (copied / _logs(copied)[-1]).open("ab") as file:
+    with (copied / _logs(copied)[-1]).open("r+b") as file:
+        file.seek(end)
         file.write(b"\x17" * 100)
     with lithograph.open(copied) as graph:
         graph.put_node("next")

@@ -89,7 +89,8 @@ def test_a_commit_on_a_full_disk_fails_alone_and_the_handle_heals(disk: Path) ->
             assert ("lost" in g, g.sequence, g.node_count, g.verify()) == (False, 1, 1, [])
         assert len(g.node("kept").observations) == 1
         # Taken back, or the next handle would find a tail and the disk would stay full.
-        assert {log.name: log.stat().st_size for log in (path / "wal").iterdir()} == logs
+        for log in (path / "wal").iterdir():
+            assert log.stat().st_size <= logs[log.name]
         assert child.run("'lost' in g, g.sequence, g.verify()") == (False, 1, [])
         filler.unlink()
 
@@ -141,7 +142,7 @@ def test_small_commits_until_the_disk_is_full_are_all_kept(disk: Path) -> None:
 
 def test_a_new_log_on_a_full_disk_waits_for_room(disk: Path) -> None:
     path = disk / "full.graph"
-    with lithograph.open(path) as g:
+    with lithograph.open(path, durability="normal") as g:  # A log without room to give back.
         g.put_node("kept")
         filler = fill(disk)
         for _ in range(5):
@@ -159,7 +160,7 @@ def test_a_new_log_on_a_full_disk_waits_for_room(disk: Path) -> None:
 
 def test_logs_that_never_counted_do_not_pile_up(disk: Path) -> None:
     path = disk / "full.graph"
-    with lithograph.open(path) as g:
+    with lithograph.open(path, durability="normal") as g:  # A log without room to give back.
         g.put_node("kept")
         before = len(list((path / "wal").iterdir()))
         filler = fill(disk)
@@ -184,12 +185,15 @@ def test_a_full_disk_can_be_read_and_creates_nothing(disk: Path) -> None:
 
 
 def opened(path: Path, *, background: bool, memtable_size_max: int = 2**20) -> Graph:
-    """Open a store whose memtable takes little."""
+    """Open a store whose memtable takes little, and whose logs have no room to give back."""
     tuning = Tuning(
         background=background, compaction=background, memtable_size_bytes_max=memtable_size_max
     )
     files = OsFiles.create_root(str(path))
-    return Graph(open_engine(files, Environment(), Options(tuning=tuning)), writable=True)
+    return Graph(
+        open_engine(files, Environment(), Options(durability="normal", tuning=tuning)),
+        writable=True,
+    )
 
 
 def unnamed(graph: Graph) -> list[str]:

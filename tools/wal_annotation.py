@@ -79,6 +79,9 @@ def _records(
         try:
             record, checksum, end = _read_record(file, offset)
         except CorruptionError as error:
+            if _is_room(file, offset):
+                yield Described(offset, file.size - offset, "room", None, "zeros written ahead")
+                break
             following = _find_record(file, offset + 1, epoch, budget)
             yield from _unreadable(file, offset, error, following)
             if following is None:
@@ -172,6 +175,14 @@ def _unreadable(
     yield Damage(offset + error.offset, message, error)
     if following is not None:
         yield Described(offset, following[0] - offset, "skipped", None, "up to the next record")
+
+
+def _is_room(file: RegularFile, offset: int) -> bool:
+    """Return whether nothing but zeros stands from `offset` to the file's end."""
+    return all(
+        not any(file.read_at(start, _WINDOW_SIZE))
+        for start in range(offset, file.size, _WINDOW_SIZE)
+    )
 
 
 def _read_record(file: RegularFile, offset: int) -> tuple[WalRecord, int, int]:

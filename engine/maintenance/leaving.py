@@ -78,9 +78,13 @@ def _mark_clean(files: Files, locks: StoreLocks, journal: Journal) -> None:
                 return
             journal.refresh()
             position = journal.position
-            if journal.log.file.size() != position.offset or journal.state.flags:
+            log = journal.log
+            if journal.state.flags:
                 return
-            journal.log.file.sync_data()
+            log.cut_room(position.offset)
+            if log.file.size() != position.offset:
+                return
+            log.file.sync_data()
             current = valid_slot(files, read_current(files))
             if (current.wal_number, current.wal_synced) != (position.wal_number, position.offset):
                 write_current(

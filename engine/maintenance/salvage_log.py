@@ -66,9 +66,9 @@ def salvaged_commits(
     promised : bytes of logs that CURRENT says were synced, by file number.
     promised_all : nothing that it promised is lost; else every tail may have been.
 
-    A torn tail of the newest log (SPEC.md, 6.3) is left out, and no loss. Where whole records stand
-    behind what cannot be read, they count, although nothing may promise that they were synced: they
-    were commits.
+    Room and a torn tail of the newest log (SPEC.md, 6.2 and 6.3) are left out, and no loss. Where
+    whole records stand behind what cannot be read, they count, although nothing may promise that
+    they were synced: they were commits.
     """
     places: dict[int, _Place] = {}
     # The first log is there as long as the manifest is in force, whatever CURRENT says.
@@ -139,6 +139,8 @@ def _scan(
                 raise CorruptionError("a record of another log", offset=offset)
         except CorruptionError as error:
             start = offset
+            if is_newest and data.count(0, start, end) == end - start and not (synced or 0) > start:
+                return  # Room.
             offset = _next_record(data, start + ALIGNMENT, end, epoch)
             if is_newest and offset == end and synced is not None and synced <= start:
                 return  # A torn tail.

@@ -9,6 +9,7 @@ Invariants
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -253,16 +254,10 @@ class Journal:
                 self._take_news()
         # Each time, though this process may have written last: another one may have appended and
         # died since, without publishing anything.
-        size = self.log.file.size()
-        if size < self.state.wal_end:
-            raise CorruptionError(
-                f"the log ends at {size}, {self.state.wal_end} bytes of it are published",
-                path=self.log.path,
-                offset=size,
-            )
-        if size > self.state.wal_end or self.state.flags & FLAG_SWITCH_WAL:
+        end = self.state.wal_end
+        if not self.log.ends_at(end) or self.state.flags & FLAG_SWITCH_WAL:
             self._adopt_tail()
-        elif size > wal_size_max:
+        elif end > wal_size_max:
             self.switch()
 
     def append(self, commits: list[Commit], *, sync: bool) -> None:
@@ -286,7 +281,7 @@ class Journal:
                 synced_upto,
             )
             pieces.append(piece)
-        self._write(b"".join(pieces))
+        self._write(b"".join(pieces), sync=sync)
         if sync:
             self._sync()
             synced_upto = position.offset
@@ -299,7 +294,7 @@ class Journal:
         the next one behind `position`."""
         before = self.position
         end = before.offset + len(record)
-        self._write(record)
+        self._write(record, sync=sync)
         if sync:
             self._sync()
         self.stack.memtable.apply_record(record)
@@ -323,6 +318,9 @@ class Journal:
 
     def switch(self) -> None:
         """Start a new log behind the last commit. Under the commit lock, caught up, no tail."""
+        with contextlib.suppress(StorageError):
+            # Nobody writes here any more. Where it stays, it is in nobody's way.
+            self.log.cut_room(self.position.offset)
         self.sync()
         with self._locks.publish():
             # Whoever finds this flag knows that CURRENT may name a log that shared.map does not.
@@ -450,14 +448,16 @@ class Journal:
             )
         return reading.newest
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, *, sync: bool) -> None:
         end = self.position.offset
         try:
+            if sync:
+                self.log.make_room(end, len(data))
             self.log.file.write_at(end, data)
         except BaseException as error:
             # Full disk, or an interruption: take back what was written, the journal goes on.
             try:
-                self.log.file.truncate(end)
+                self.log.cut(end)
             except StorageError as second:
                 self.fail(second)
             raise error

@@ -40,7 +40,7 @@ class LogEnd:
     synced : bytes of the newest log that something promises were synced.
     unsynced : position of the first record that nothing promises was synced, or `position`.
     copies : the records from there on.
-    tail_size : bytes behind `position` that do not count.
+    tail_size : bytes behind `position` that do not count, without the zeros at their end.
     """
 
     position: LogPosition
@@ -171,7 +171,8 @@ def _judge_tail(
     final = _behind(log, records[-1]) if records else start
     synced = max([start.offset, promised, *(logged.record.synced_upto for logged in records)])
     promised = synced
-    if rest.count(0) != len(rest):
+    tail_size = len(rest.rstrip(b"\0"))
+    if tail_size:
         try:
             promised = max(synced, promise_behind(rest, log.header.epoch))
         except CorruptionError as error:
@@ -185,7 +186,7 @@ def _judge_tail(
             unsynced = _behind(log, logged)
         else:
             copies.append(logged.record)
-    return LogEnd(final, synced, unsynced, tuple(copies), len(rest))
+    return LogEnd(final, synced, unsynced, tuple(copies), tail_size)
 
 
 def apply_to(memtable: Memtable) -> ApplyRecord:
