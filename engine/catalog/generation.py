@@ -244,7 +244,11 @@ def _segment_layer(
         segment = shelf.segment(entry, store_uuid)
         if quick_store is not None and segment.quick_lists is not None:
             quick_store.put_segment(
-                place, *segment.quick_lists, segment.quick_nodes, segment.quick_names
+                place,
+                *segment.quick_lists,
+                segment.quick_nodes,
+                segment.quick_names,
+                segment.quick_edges,
             )
         return SegmentLayer(segment, history)
 

@@ -62,6 +62,7 @@ class QuickStore:
         in_: QuickLists,
         nodes: QuickNodes | None = None,
         names: QuickNames | None = None,
+        edges: QuickEdges | None = None,
     ) -> None: ...
 
 class QuickView:
@@ -161,3 +162,82 @@ class NodeRecord:
         updated_at: int,
         born: int,
     ) -> None: ...
+
+class QuickEdges(QuickFile):
+    def __init__(
+        self,
+        map_: Buffer,
+        bits: bytearray,
+        data_size: int,
+        sparse: tuple[tuple[int, int], tuple[int, int]],
+        dense: tuple[tuple[int, int], tuple[int, int]],
+        ids: range,
+        shape: tuple[int, int, int],
+        versions: tuple[tuple[int, int], tuple[int, int], int, int, int],
+        out: QuickLists,
+        nodes: QuickNodes,
+        check: Callable[[int, int], None],
+        unpack: Callable[[int], bytes],
+    ) -> None: ...
+
+class EdgeRecord:
+    source: str
+    target: str
+    type: str
+    key: str
+    source_id: int
+    target_id: int
+    properties: dict[str, Any]
+    created_at: datetime
+    valid_from: datetime | None
+    valid_to: datetime | None
+    def __init__(
+        self,
+        source: str,
+        type_name: str,
+        target: str,
+        key: str,
+        *,
+        source_id: int,
+        target_id: int,
+        created_at: int,
+        valid_from: int,
+        valid_to: int,
+        properties: bytes,
+        born: int,
+    ) -> None: ...
+
+def take_edges(
+    view: QuickView,
+    edge_class: type,
+    sources: list[int],
+    first: int,
+    after: tuple[int, int, str] | None,
+    room: int,
+    codes: Iterable[int] | None,
+    valid_at: int | None,
+    name: str | None,
+    careful_name: Callable[[int], str],
+) -> Any: ...
+def take_incoming(
+    view: QuickView,
+    edge_class: type,
+    node_id: int,
+    name: str,
+    first: int,
+    room: int,
+    with_loops: bool,
+    codes: Iterable[int] | None,
+    valid_at: int | None,
+    careful_name: Callable[[int], str],
+) -> Any: ...
+def find_edge(
+    view: QuickView,
+    edge_class: type,
+    source: int,
+    source_name: str,
+    code: int,
+    target: int,
+    target_name: str,
+    key: str,
+) -> Any: ...

@@ -86,12 +86,21 @@ cdef extern from "memtable.h":
     ctypedef struct MemNode:
         const MemName *name
 
+    ctypedef struct MemEdgeFields:
+        int64_t created_at, valid_from, valid_to
+        const uint8_t *properties
+        uint32_t properties_size, flags
+
     ctypedef struct MemEdgeVersion:
-        uint32_t alive
+        const MemEdgeVersion *older
+        const MemEdgeFields *fields
+        uint64_t sequence, born_sequence
+        uint32_t full, alive
 
     ctypedef struct MemEdge:
         uint64_t *ends
-        uint32_t code
+        const uint8_t *key
+        uint32_t key_size, code
 
     ctypedef struct MemList:
         pass
@@ -144,6 +153,36 @@ cdef extern from "operations.h":
     int take64(Bytes *from_, int64_t *value) noexcept nogil
     int take_text(Bytes *from_, const uint8_t **text, uint32_t *size) noexcept nogil
 
+cdef extern from "growing.h":
+    ctypedef struct Growing:
+        uint8_t *data
+        size_t size, room
+    bint growing_room(Growing *out, size_t more) noexcept nogil
+    void growing_free(Growing *out) noexcept nogil
+    void put_bytes(Growing *out, const void *source, size_t size) noexcept nogil
+
+cdef extern from "packed.h":
+    const uint8_t *read_packed(
+        const uint8_t *at, const uint8_t *end, size_t count, uint64_t value_max, uint64_t *values
+    ) noexcept nogil
+
+cdef extern from "property_map.h":
+    bint is_property_map(const uint8_t *at, size_t size) noexcept nogil
+
+cdef extern from "utf8.h":
+    bint is_utf8(const uint8_t *at, size_t size) noexcept nogil
+
+cdef extern from "list_source.h":
+    ctypedef struct ListEdge:
+        uint64_t code, neighbor, sequence, born
+        const uint8_t *key
+        const uint8_t *fields
+        uint32_t key_size, fields_size
+        uint8_t mark, head, careful
+    ctypedef struct ListSource:
+        uint64_t count
+        const ListEdge *edges
+
 cdef extern from "guard.h":
     int guard_install() noexcept nogil
     int guarded(void (*work)(void *) noexcept nogil, void *what) noexcept nogil
@@ -192,6 +231,12 @@ include "quick_records.pxi"
 include "quick_nodes.pxi"
 include "quick_maps.pxi"
 include "quick_node.pxi"
+include "stored_source.pxi"
+include "quick_edge_list.pxi"
+include "quick_edge_file.pxi"
+include "quick_edge.pxi"
 include "quick_store.pxi"
 include "quick_fresh.pxi"
 include "quick_view.pxi"
+include "quick_edge_join.pxi"
+include "quick_edges.pxi"

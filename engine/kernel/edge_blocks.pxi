@@ -1,13 +1,5 @@
 # Blocks of edge versions on their way (SPEC.md, section 12.6): what `segments.edge_writer` does.
 
-cdef enum:
-    # Bits of the head of a version record (12.5), above them those of the fields.
-    EDGE_CHANGE = 1
-    EDGE_FULL = 2
-    EDGE_BORN_DIFFERS = 4
-    PLAIN_HEAD = 3  # Of a version that is full, without fields, born by its own commit.
-
-
 cdef struct EdgeBuilding:
     # position : of the next edge.   sequences : as differences to the first, of the plain ones.
     # heads : of the records of the block on its way, size << 2 | flags; 0 of a plain edge, the

@@ -84,7 +84,7 @@ cdef class QuickStore:
     cdef const Tree **trees
     cdef uint64_t *runs
     cdef int segment_count, run_count
-    cdef list kept, nodes, names
+    cdef list kept, nodes, names, edges_of
     cdef QuickHotNames hot
 
     def __cinit__(self, runs, ranges, QuickHotNames hot=None):
@@ -97,6 +97,7 @@ cdef class QuickStore:
         self.segment_count = len(ranges)
         self.nodes = [None] * self.segment_count
         self.names = [None] * self.segment_count
+        self.edges_of = [None] * self.segment_count
         self.hot = QuickHotNames(0) if hot is None else hot
         self.run_count = len(runs)
         self.slots = <Slot *>malloc(max(self.segment_count, 1) * sizeof(Slot))
@@ -125,13 +126,14 @@ cdef class QuickStore:
 
     def put_segment(
         self, int place, QuickLists out not None, QuickLists in_ not None, QuickNodes nodes=None,
-        QuickNames names=None,
+        QuickNames names=None, QuickEdges edges=None,
     ):
-        """Use the lists, nodes and names of a segment from now on."""
+        """Use the lists, nodes, names and edges of a segment from now on."""
         if not 0 <= place < self.segment_count:
             raise IndexError(place)
         self.nodes[place] = nodes
         self.names[place] = names
+        self.edges_of[place] = edges
         if self.slots[place].lists[0] == NULL:
             self.kept.append((out, in_))
             hand_over(<const void **>&self.slots[place].lists[1], &in_.lists)

@@ -19,9 +19,6 @@ class _Record:
     __slots__ = ()
     _fields: tuple[str, ...] = ()
 
-    def _raw(self, slot: str) -> Any:
-        return object.__getattribute__(self, slot)
-
     def _values(self) -> tuple[Any, ...]:
         return tuple([getattr(self, field) for field in self._fields])
 
@@ -148,17 +145,8 @@ class Node(_NodeFields, _Record):
         return hash((self.id, self.name, self._updated_at))
 
 
-class Edge(_Record):
-    """One edge as a view saw it.
-
-    Attributes
-    ----------
-    source, target : names.   source_id, target_id : the ids behind them.
-    type, key : texts; an edge without a key has "".
-    properties : a fresh dict each time it is asked for.
-    created_at : aware, UTC.
-    valid_from, valid_to : aware, UTC, half-open; None where the bound is open.
-    """
+class PlainEdge:
+    """The fields of an edge in plain Python; the kernel's `EdgeRecord` has the same."""
 
     __slots__ = (
         "_born",
@@ -173,18 +161,6 @@ class Edge(_Record):
         "target_id",
         "type",
     )
-    _fields = (
-        "source",
-        "type",
-        "target",
-        "key",
-        "properties",
-        "created_at",
-        "valid_from",
-        "valid_to",
-        "source_id",
-        "target_id",
-    )
 
     source: str
     target: str
@@ -192,6 +168,11 @@ class Edge(_Record):
     key: str
     source_id: int
     target_id: int
+    _properties: bytes
+    _created_at: int
+    _valid_from: int
+    _valid_to: int
+    _born: int
 
     def __init__(
         self,
@@ -223,27 +204,59 @@ class Edge(_Record):
 
     @property
     def properties(self) -> dict[str, Any]:
-        return decode_properties(self._raw("_properties"))
+        return decode_properties(self._properties)
 
     @property
     def created_at(self) -> datetime:
-        return decode_moment(self._raw("_created_at"))
+        return decode_moment(self._created_at)
 
     @property
     def valid_from(self) -> datetime | None:
-        return _bound(self._raw("_valid_from"))
+        return _bound(self._valid_from)
 
     @property
     def valid_to(self) -> datetime | None:
-        return _bound(self._raw("_valid_to"))
+        return _bound(self._valid_to)
+
+
+_EdgeFields = PlainEdge
+if not TYPE_CHECKING and quick is not None:
+    _EdgeFields = quick.EdgeRecord
+
+
+class Edge(_EdgeFields, _Record):
+    """One edge as a view saw it.
+
+    Attributes
+    ----------
+    source, target : names.   source_id, target_id : the ids behind them.
+    type, key : texts; an edge without a key has "".
+    properties : a fresh dict each time it is asked for.
+    created_at : aware, UTC.
+    valid_from, valid_to : aware, UTC, half-open; None where the bound is open.
+    """
+
+    __slots__ = ()
+    _fields = (
+        "source",
+        "type",
+        "target",
+        "key",
+        "properties",
+        "created_at",
+        "valid_from",
+        "valid_to",
+        "source_id",
+        "target_id",
+    )
 
     def changed(self, patch: EdgePatch) -> Edge:
         """Return the edge as `patch` leaves it."""
         full = EdgePatch(
-            self._raw("_created_at"),
-            self._raw("_valid_from"),
-            self._raw("_valid_to"),
-            self._raw("_properties"),
+            self._created_at,
+            self._valid_from,
+            self._valid_to,
+            self._properties,
         ).then(patch)
         assert full.valid_from is not None
         assert full.valid_to is not None
@@ -255,11 +268,11 @@ class Edge(_Record):
             self.key,
             source_id=self.source_id,
             target_id=self.target_id,
-            created_at=_time(patch.created_at, self._raw("_created_at"), self._raw("_born")),
+            created_at=_time(patch.created_at, self._created_at, self._born),
             valid_from=full.valid_from,
             valid_to=full.valid_to,
             properties=full.properties,
-            born=self._raw("_born"),
+            born=self._born,
         )
 
     def __hash__(self) -> int:

@@ -32,7 +32,7 @@ from lithograph.segments.table_set import TableSet
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
 if TYPE_CHECKING:
-    from lithograph.kernel._reads import QuickLists, QuickNames, QuickNodes
+    from lithograph.kernel._reads import QuickEdges, QuickLists, QuickNames, QuickNodes
 
 
 class SegmentReader:
@@ -42,8 +42,8 @@ class SegmentReader:
     ----------
     ref : what the manifest knows of it.   path : for messages.   footer : ranges and counts.
     shape : entries per block.
-    quick_lists, quick_nodes, quick_names : its lists, out and in, its nodes and their names, as the
-        kernel reads them, or None.
+    quick_lists, quick_nodes, quick_names, quick_edges : its lists, out and in, its nodes and their
+        names, and its edges, as the kernel reads them, or None.
     span : its commits, for decoding versions, those of the history too.
     """
 
@@ -94,6 +94,7 @@ class SegmentReader:
         self.quick_nodes: QuickNodes | None = None
         self.quick_names: QuickNames | None = None
         self.quick_lists: tuple[QuickLists, QuickLists] | None = None
+        self.quick_edges: QuickEdges | None = None
         view = file.view() if quick is not None and shape is ON_DISK else None
         if quick is not None and view is not None:
             identity, at_hand = (FileKind.SEGMENT, ref.number), (cache, cache.nodes)
@@ -121,6 +122,24 @@ class SegmentReader:
             self.quick_lists = (
                 quick_lists(*view, footer.sections, "out", ids),
                 quick_lists(*view, footer.sections, "in", ids),
+            )
+            self.quick_edges = quick.QuickEdges(
+                *view,
+                (footer.sections["sparse_out"], footer.sections["sparse_out_directory"]),
+                (footer.sections["dense_out"], footer.sections["dense_out_directory"]),
+                ids,
+                (shape.lists, shape.group_edges, shape.positions),
+                (
+                    footer.sections["edges"],
+                    footer.sections["edges_directory"],
+                    footer.edge_count,
+                    footer.first_sequence,
+                    footer.last_sequence,
+                ),
+                self.quick_lists[Direction.OUT],
+                self.quick_nodes,
+                file.check_ahead,
+                self.edge_table.unpacked,
             )
 
     @classmethod

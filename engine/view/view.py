@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from lithograph.catalog.generation import LazySegment
 from lithograph.errors import CorruptionError, InvalidArgumentError, NodeNotFoundError
+from lithograph.formats.operations import AdjacentEdge
 from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.text import check_name, check_text
 from lithograph.ids import ABSENT, ID_END
-from lithograph.kernel import UNSURE
+from lithograph.kernel import UNSURE, quick
 from lithograph.read.fold import (
     EdgeState,
     NodeState,
@@ -46,6 +49,12 @@ DIRECTIONS: Final = {
     "in": (Direction.IN,),
     "both": (Direction.OUT, Direction.IN),
 }
+# Few at first, for who wants few; then many, so that what a batch costs is nothing per edge.
+_SOURCES_FIRST: Final = 16
+_SOURCES_MAX: Final = 1024
+_EDGES_FIRST: Final = 64
+_EDGES_MAX: Final = 1024
+
 COUNT_END: Final = 10**16
 """Limits and hops are below this, far from what `islice` cannot count."""
 
@@ -109,7 +118,7 @@ class View:
     @classmethod
     def _on(cls, stack: LayerStack, sequence: int, node_count: int, edge_count: int) -> View:
         types, manifest = stack.memtable.types, stack.generation.manifest
-        quick = stack.quick(sequence)
+        above = stack.quick(sequence)
         return cls(
             stack.layers if sequence >= stack.first_sequence else stack.layers_at(sequence),
             sequence,
@@ -119,7 +128,7 @@ class View:
             edge_count,
             manifest.floor_sequence,
             manifest.floor_time,
-            quick.make_nodes_of(Node) if quick is not None else None,
+            above.make_nodes_of(Node) if above is not None else None,
         )
 
     def find(self, name: str) -> int | None:
@@ -152,6 +161,9 @@ class View:
         """Return the neighbor of each edge; in both directions, a self loop counts once."""
         if self.quick is not None and len(directions) == 1 and node_id >= 0:
             found = self.quick.neighbors(node_id, directions[0], types)
+            if found is UNSURE:
+                self._check_list(node_id, directions[0])
+                found = self.quick.neighbors(node_id, directions[0], types)
             if found is not UNSURE:
                 ids: IdArray = found
                 return ids
@@ -259,6 +271,13 @@ class View:
         code = self.type_code(type_name)
         if source_id is None or target_id is None or code is None:
             return None
+        if quick is not None and self.quick is not None:
+            found = quick.find_edge(
+                self.quick, Edge, source_id, source, code, target_id, target, key
+            )
+            if found is not UNSURE:
+                edge: Edge | None = found
+                return edge
         state = find_edge(self.layers, source_id, (code, target_id, key), self.sequence)
         return self.edge_of(state, {source_id: source, target_id: target}) if state else None
 
@@ -271,23 +290,100 @@ class View:
         valid_at: int | None,
     ) -> Iterator[Edge]:
         """Yield the node's edges: out, then in, each once; a self loop is out."""
-        # Only the other ends' names are looked up, and kept for parallel edges.
-        names = {node_id: name}
         for direction in directions:
-            without_loops = direction == Direction.IN and len(directions) > 1
-            for state in edge_states(self.layers, node_id, direction, types, self.sequence):
-                if without_loops and state.source == state.target:
-                    continue
-                if valid_at is None or _holds(state, valid_at):
-                    yield self.edge_of(state, names)
+            if direction == Direction.OUT:
+                yield from self._out_edges([node_id], name, types, valid_at)
+            else:
+                yield from self._in_edges(node_id, name, len(directions) == 1, types, valid_at)
 
     def all_edges(self, types: TypeCodes, valid_at: int | None) -> Iterator[Edge]:
         """Yield every edge once, by source id, then type code, target id and key."""
-        for source in source_ids(self.layers):
-            names: dict[int, str] = {}
-            for state in edge_states(self.layers, source, Direction.OUT, types, self.sequence):
+        sources = source_ids(self.layers)
+        count = _SOURCES_FIRST
+        while page := list(islice(sources, count)):
+            yield from self._out_edges(page, None, types, valid_at)
+            count = min(4 * count, _SOURCES_MAX)
+
+    def _out_edges(
+        self, sources: list[int], name: str | None, types: TypeCodes, valid_at: int | None
+    ) -> Iterator[Edge]:
+        """Yield the edges that leave nodes; `name` is that of all of them, None if unknown."""
+        at, room = 0, _EDGES_FIRST
+        after: AdjacentEdge | None = None
+        while at < len(sources):
+            if quick is not None and self.quick is not None:
+                found, at, after, is_sure = quick.take_edges(
+                    self.quick,
+                    Edge,
+                    sources,
+                    at,
+                    after,
+                    room,
+                    types,
+                    valid_at,
+                    name,
+                    self._end_name,
+                )
+                yield from found
+                room = min(4 * room, _EDGES_MAX)
+                if is_sure:
+                    continue
+            names = {} if name is None else {sources[at]: name}
+            states = edge_states(self.layers, sources[at], Direction.OUT, types, self.sequence)
+            for state in states:
+                if after is not None and (state.type_code, state.target, state.key) <= after:
+                    continue
                 if valid_at is None or _holds(state, valid_at):
                     yield self.edge_of(state, names)
+            at, after = at + 1, None
+
+    def _in_edges(
+        self, node_id: int, name: str, with_loops: bool, types: TypeCodes, valid_at: int | None
+    ) -> Iterator[Edge]:
+        """Yield the edges that enter a node."""
+        done, room, is_checked = 0, _EDGES_FIRST, False
+        while quick is not None and self.quick is not None:
+            taken = quick.take_incoming(
+                self.quick,
+                Edge,
+                node_id,
+                name,
+                done,
+                room,
+                with_loops,
+                types,
+                valid_at,
+                self._end_name,
+            )
+            if taken is not UNSURE:
+                found, next_ = taken
+                yield from found
+                if next_ is None:
+                    return
+                done, room = next_, min(4 * room, _EDGES_MAX)
+            elif is_checked:
+                break
+            else:
+                self._check_list(node_id, Direction.IN)
+                is_checked = True
+        names = {node_id: name}
+        states = edge_states(self.layers, node_id, Direction.IN, types, self.sequence)
+        for state in islice(states, done, None):
+            if (with_loops or state.source != state.target) and (
+                valid_at is None or _holds(state, valid_at)
+            ):
+                yield self.edge_of(state, names)
+
+    def _end_name(self, node_id: int) -> str:
+        """Return the name of the end of an edge, the careful way."""
+        return name_of(self.layers, node_id)
+
+    def _check_list(self, node_id: int, direction: Direction) -> None:
+        """Check what holds a node's list, so that the kernel can go over it: the careful way reads
+        only parts of a hub's block, and would for ever."""
+        for layer in self.layers.graph:
+            if isinstance(layer, LazySegment):
+                layer.check_lists_ahead(direction, node_id, node_id + 1)
 
     def nodes_in_order(
         self, prefix: str, type_name: str | None, after: str | None
