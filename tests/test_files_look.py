@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,11 @@ from typing import Any, Final
 import pytest
 
 import lithograph
+from lithograph import Graph
+from lithograph.environment import Environment
+from lithograph.files import OsFiles
+from lithograph.graph.engine import open_engine
+from lithograph.options import Options, Tuning
 from lithograph.tools.files_look import figures_of_files
 
 pytestmark = pytest.mark.skipif(
@@ -50,6 +56,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
+def small_graph(path: Path) -> Graph:
+    """Return a store whose logs are small; nothing is flushed."""
+    tuning = Tuning(background=False, compaction=False, wal_size_bytes_max=600)
+    files = OsFiles.create_root(str(path))
+    return Graph(open_engine(files, Environment(), Options(tuning=tuning)), writable=True)
+
+
 def told_by_engine(path: Path) -> dict[str, Any]:
     with lithograph.open(path, mode="r") as graph:
         return asdict(graph.stats())
@@ -75,11 +88,136 @@ def test_a_pin_of_another_is_counted(store: Path) -> None:
     assert (found["pin_count"], found["pinned_sequence"]) == (1, sequence)
 
 
-def test_a_log_that_holds_something_is_the_engines_business(store: Path) -> None:
+def write_log(graph: Graph) -> None:
+    """Leave commits of every kind behind what is flushed."""
+    with graph.transaction() as tx:
+        for name in ("hub", "other", "third"):
+            tx.put_node(name, type="late", observations=[name * 50])
+        tx.put_edge("hub", "knows", "hub")
+        tx.put_edge("hub", "knows", "hub", key="again")
+        tx.put_edge("hub", "knows", "other", key="é")
+        tx.put_edge("other", "likes", "hub", properties={"n": 1})
+        tx.put_edge("other", "likes", "third")
+    graph.add_observations("other", ["more"])
+    graph.put_edge("other", "likes", "hub", properties={"n": 2})
+    graph.put_edge("other", "hates", "other")
+    graph.delete_edge("other", "likes", "third")
+    graph.delete_node("hub")
+    with graph.transaction() as tx:
+        tx.delete_node("other")
+        tx.put_node("other", type="new")
+    if "node 1" in graph:
+        graph.delete_node("node 1")
+
+
+def killed(graph: Graph, path: Path) -> Path:
+    """Return a copy of a store as a process leaves it that is killed."""
+    copy = path.with_name("killed.graph")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(path, copy)
+    for pin in (copy / "locks" / "pins").iterdir():
+        pin.unlink()
+    return copy
+
+
+def assert_same(found: dict[str, Any] | None, path: Path) -> None:
+    """Compare with the engine, which syncs the log and takes memory for it; it may be one that has
+    files open already."""
+    expected = told_by_engine(path)
+    assert found is not None
+    assert found["memtable_size_bytes"] == 0
+    assert found["wal_synced_bytes"] <= expected["wal_synced_bytes"]
+    for name in (*PINS, "memtable_size_bytes", "wal_synced_bytes", "open_file_count"):
+        del found[name], expected[name]
+    assert found == expected
+
+
+def test_a_log_is_counted_whether_somebody_writes_or_not(store: Path) -> None:
     with lithograph.open(store) as graph:
-        graph.put_node("late")
-        assert figures_of_files(str(store)) is None
-    assert figures_of_files(str(store)) is None
+        for _ in range(2):
+            write_log(graph)
+            assert_same(figures_of_files(str(store)), store)
+        copy = killed(graph, store)
+
+    assert_same(figures_of_files(str(copy)), copy)
+
+
+def test_several_logs_are_counted(store: Path) -> None:
+    with small_graph(store) as graph:
+        for number in range(12):
+            graph.put_node(f"late {number}", observations=["long " * 20])
+        write_log(graph)
+        copy = killed(graph, store)
+        found = figures_of_files(str(store))
+        graph._engine.close()
+
+    assert found is not None
+    assert found["wal_file_count"] > 3
+    assert_same(figures_of_files(str(copy)), copy)
+    newest = max((copy / "wal").iterdir())
+    older = sorted((copy / "wal").iterdir())[-2]
+    for log in (newest, older):
+        whole = log.read_bytes()
+        log.write_bytes(whole[:-8])
+        assert figures_of_files(str(copy)) is None
+        log.write_bytes(whole)
+    older.unlink()
+    assert figures_of_files(str(copy)) is None
+
+
+def test_a_log_of_which_a_part_is_left_is_counted_as_far_or_the_engines_business(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.graph"
+    with lithograph.open(path, durability="off") as graph:
+        write_log(graph)
+        copy = killed(graph, path)
+    [log] = (copy / "wal").iterdir()
+    whole = log.read_bytes()
+    counted = 0
+    for size in range(128, len(whole), 8):
+        log.write_bytes(whole[:size])
+        found = figures_of_files(str(copy))
+        if found is not None:
+            counted += 1
+            assert_same(found, copy)
+
+    assert counted > 4
+
+
+def test_a_damaged_log_is_the_engines_business(tmp_path: Path) -> None:
+    path = tmp_path / "a.graph"
+    with lithograph.open(path) as graph:
+        write_log(graph)
+        copy = killed(graph, path)
+    [log] = (copy / "wal").iterdir()
+    whole = log.read_bytes()
+    for offset in range(0, len(whole), 1 + len(whole) // 200):
+        log.write_bytes(bytes(b ^ (i == offset) for i, b in enumerate(whole)))
+        assert figures_of_files(str(copy)) is None
+
+
+def test_only_what_is_published_is_counted(store: Path) -> None:
+    """A process that writes has put more into the log than it has told anybody."""
+    with lithograph.open(store) as graph:
+        graph.put_node("told")
+        before = figures_of_files(str(store))
+        [log] = (store / "wal").iterdir()
+        published = (store / "shared.map").read_bytes()
+        graph.put_node("not told yet")
+        longer = log.read_bytes()
+        newer = (store / "shared.map").read_bytes()
+        (store / "shared.map").write_bytes(published)
+        found = figures_of_files(str(store))
+        (store / "shared.map").write_bytes(published[:128] + bytes(256))
+        unreadable = figures_of_files(str(store))
+        (store / "shared.map").write_bytes(newer)
+
+    assert unreadable is None
+    assert before is not None
+    assert found is not None
+    assert found["wal_size_bytes"] < len(longer)
+    assert found["node_count"] == before["node_count"]
 
 
 def test_a_store_that_is_held_is_the_engines_business(store: Path) -> None:

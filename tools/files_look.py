@@ -1,8 +1,8 @@
-"""The figures of a store whose files say everything, read without the engine.
+"""The figures of a store, read from its files without the engine.
 
-Loading the engine takes longer than all that `segtool info` does. Where the log holds nothing, the
-manifest has the counts, and the rest is the sizes of files. Whatever is not plain is left to the
-engine, which knows what it means, or says what is wrong.
+Loading the engine takes longer than all that `segtool info` does. The manifest has the counts, the
+commits in the log say what became of them, and the rest is the sizes of files. Whatever is not
+plain is left to the engine, which knows what it means, or says what is wrong.
 """
 
 from __future__ import annotations
@@ -20,21 +20,34 @@ from lithograph.catalog.manifest_file import read_manifest
 from lithograph.errors import CorruptionError, LithographError
 from lithograph.files import Files, OsFiles
 from lithograph.formats.current import CurrentSlot
-from lithograph.formats.file_names import ENTRIES, LOCK_OPEN, PINS_DIRECTORY, is_pin, wal_name
+from lithograph.formats.file_header import FileHeader, FileKind
+from lithograph.formats.file_names import (
+    ENTRIES,
+    LOCK_OPEN,
+    PINS_DIRECTORY,
+    SHARED_MAP,
+    is_pin,
+    wal_name,
+)
 from lithograph.formats.manifest import Manifest
 from lithograph.formats.moment import decode_moment
 from lithograph.formats.pin import NO_SEQUENCE, PIN_SIZE, PINS_EVERYTHING, PinState
+from lithograph.formats.shared_map import SHARED_MAP_SIZE, SharedState
 from lithograph.formats.wal_header import WAL_START, WalHeader
 from lithograph.options import Options
+from lithograph.tools.log_counts import LogCounts
 
 _KERNEL_MODULES: Final = ("_compiled", "_memory", "_reads", "_runs", "_tables")
 _LOCKS: Final = Path("/proc/locks")
+_READ, _WRITE = "READ", "WRITE"
 
 
 def figures_of_files(path: str) -> dict[str, Any] | None:
     """Return what `Graph.stats()` would say, by name; None where it takes the engine to say it.
 
-    The pins are those of other processes: none is taken for a look at a few small files.
+    The pins are those of other processes: none is taken for a look at a few small files. No memory
+    is taken for what is in the log either, and of that log only those bytes are called synced that
+    a file says are: an engine that opens the store syncs it.
     """
     kernel = _kernel()
     if kernel is None:
@@ -52,29 +65,34 @@ def figures_of_files(path: str) -> dict[str, Any] | None:
 
 
 def _figures(files: Files, kernel: str) -> dict[str, Any] | None:
-    if set(files.entries("")) - ENTRIES or _is_held(Path(files.path_of(LOCK_OPEN))):
+    lock = Path(files.path_of(LOCK_OPEN))
+    holders = _holders(lock)
+    if set(files.entries("")) - ENTRIES or _WRITE in holders:
         return None
+    # Read before CURRENT, which is never behind it.
+    published = _published(files) if holders else None
     reading = read_current(files)
     if reading.newest is None or reading.damage:
         return None
     manifest = read_manifest(files, reading.newest)
-    if not _log_is_empty(files, reading.newest, manifest):
+    counts = _counts(files, reading.newest, manifest, published)
+    if counts is None or (not holders and _holders(lock)):
         return None
     options, tuning = Options(), Options().tuning
     histories = [entry for entry in manifest.segments if entry.history is not None]
     sizes = _log_sizes(files)
     pins = _pins(files)
     return {
-        "sequence": manifest.last_sequence,
-        "node_count": manifest.node_count,
-        "edge_count": manifest.edge_count,
-        "type_count": len(manifest.types),
+        "sequence": counts.sequence,
+        "node_count": manifest.node_count + counts.node_count,
+        "edge_count": manifest.edge_count + counts.edge_count,
+        "type_count": len(manifest.types) + counts.type_count,
         "generation": manifest.generation,
         "floor_sequence": manifest.floor_sequence,
         "floor_time": decode_moment(manifest.floor_time) if manifest.floor_sequence else None,
         "memtable_size_bytes": 0,
         "memtable_size_bytes_max": tuning.memtable_size_bytes_max,
-        "memtable_version_count": 0,
+        "memtable_version_count": counts.version_count,
         "frozen_size_bytes": 0,
         "frozen_version_count": 0,
         "cache_size_bytes": 0,
@@ -95,8 +113,8 @@ def _figures(files: Files, kernel: str) -> dict[str, Any] | None:
         "run_name_count": sum(entry.entry_count for entry in manifest.runs),
         "wal_file_count": len(sizes),
         "wal_total_size_bytes": sum(sizes),
-        "wal_size_bytes": WAL_START,
-        "wal_synced_bytes": WAL_START,
+        "wal_size_bytes": counts.end,
+        "wal_synced_bytes": counts.synced,
         "pin_count": len(pins),
         "pinned_generation": min((pin.generation for pin in pins), default=None),
         "pinned_sequence": min(
@@ -104,6 +122,37 @@ def _figures(files: Files, kernel: str) -> dict[str, Any] | None:
         ),
         "kernel": kernel,
     }
+
+
+def _counts(
+    files: Files, slot: CurrentSlot, manifest: Manifest, published: tuple[SharedState, bytes] | None
+) -> LogCounts | None:
+    """Return what the logs say, as far as processes that live have published it."""
+    if published is None:
+        if _log_is_empty(files, slot, manifest):
+            return LogCounts(manifest.last_sequence)
+        counts = _count_log(files, slot.store_uuid, slot.wal_number, None, manifest)
+        if counts is None or counts.end < slot.wal_synced:
+            return None
+        counts.synced = max(counts.synced, slot.wal_synced)
+        return counts
+    state, store_uuid = published
+    if state.generation > slot.generation or store_uuid != slot.store_uuid:
+        return None
+    counts = _count_log(files, slot.store_uuid, state.wal_number, state.wal_end, manifest)
+    if counts is None or counts.sequence != state.last_sequence:
+        return None
+    counts.synced = state.wal_synced
+    return counts
+
+
+def _count_log(
+    files: Files, store_uuid: bytes, newest: int, end: int | None, manifest: Manifest
+) -> LogCounts | None:
+    # What decodes operations takes a sixth of the time of a look that needs none of it to load.
+    from lithograph.tools.log_look import count_log
+
+    return count_log(files, store_uuid, newest, end, manifest)
 
 
 def _log_is_empty(files: Files, slot: CurrentSlot, manifest: Manifest) -> bool:
@@ -118,6 +167,24 @@ def _log_is_empty(files: Files, slot: CurrentSlot, manifest: Manifest) -> bool:
     finally:
         file.close()
     return header.first_sequence == manifest.last_sequence + 1
+
+
+def _published(files: Files) -> tuple[SharedState, bytes]:
+    """Return what the processes that have the store open have published, and the UUID of the store
+    that they have open.
+
+    Raises
+    ------
+    CorruptionError : it cannot be read, perhaps because one of them is about to write it.
+    """
+    file = files.open(SHARED_MAP)
+    try:
+        data = file.read_at(0, SHARED_MAP_SIZE)
+    finally:
+        file.close()
+    header = FileHeader.decode(data)
+    header.expect(FileKind.SHARED_MAP, header.store_uuid)
+    return SharedState.decode(data), header.store_uuid
 
 
 def _log_sizes(files: Files) -> list[int]:
@@ -144,19 +211,21 @@ def _pins(files: Files) -> list[PinState]:
     return found
 
 
-def _is_held(lock: Path) -> bool:
-    """Return whether a process may hold the lock alone. To try it would be in the way of others."""
+def _holders(lock: Path) -> set[str]:
+    """Return how processes hold the lock: `_READ`, `_WRITE` alone, or not at all. To try it would
+    be in the way of others."""
     try:
         number = lock.stat().st_ino
     except FileNotFoundError:
-        return False  # Nobody has opened the store since it was copied here.
+        return set()  # Nobody has opened the store since it was copied here.
     except OSError:
-        return True
+        return {_WRITE}
     try:
         held = _LOCKS.read_text("ascii", "replace")
     except OSError:
-        return True
-    return any(" WRITE " in line and f":{number} " in line for line in held.splitlines())
+        return {_WRITE}
+    lines = [line.split() for line in held.splitlines() if f":{number} " in line]
+    return {word for line in lines for word in (_READ, _WRITE) if word in line}
 
 
 def _kernel() -> str | None:

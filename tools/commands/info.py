@@ -18,8 +18,9 @@ _DETAILS = """\
 Rows in a pipe: figure, value. JSON has the same figures; sizes are in bytes,
 times in ISO 8601. What each one is: help(lithograph.Stats).
 The figures of memory, cache and open files are those of this look at the store,
-not those of a process that works with it: there, ask Graph.stats(). Where the
-log is empty the files say everything, and the store is not even opened.
+not those of a process that works with it: there, ask Graph.stats(). Most often
+the files say everything and the store is not even opened: commits that are only
+in the log are counted and take no memory, and "synced" is what a file promises.
 
 examples:
   segtool info --store my.graph
