@@ -49,14 +49,20 @@ cdef class QuickView:
 
     def node(self, str name not None):
         """Return the node of that name, None if there is none, or UNSURE."""
+        return self.node_named(name)
+
+    cdef object node_named(self, str name):
         cdef uint64_t node_id = 0
         cdef Answer answer = self.find_one(name, &node_id)
         if answer != FOUND:
             return None if answer == NONE else UNSURE
-        return self.node_by_id(node_id, name)
+        return self.node_at(node_id, name)
 
     def node_by_id(self, uint64_t node_id, str name not None):
         """Return a node that is there, or UNSURE."""
+        return self.node_at(node_id, name)
+
+    cdef object node_at(self, uint64_t node_id, str name):
         cdef SeenVersion seen[VERSIONS_MAX]
         cdef NodeRecord node
         cdef int place = versions_seen(
@@ -133,6 +139,9 @@ cdef class QuickView:
 
     def find(self, str name not None):
         """Return the id of a node, None if there is none, or UNSURE."""
+        return self.id_of(name)
+
+    cdef object id_of(self, str name):
         cdef uint64_t node_id = 0
         cdef Answer answer = self.find_one(name, &node_id)
         if answer == FOUND:
@@ -223,6 +232,9 @@ cdef class QuickView:
 
         codes : type codes, or None for all.
         """
+        return self.neighbor_array(node_id, direction, codes)
+
+    cdef object neighbor_array(self, uint64_t node_id, int direction, codes):
         cdef ListSearch search
         cdef Buffer out
         cdef uint32_t types[64]
@@ -270,6 +282,9 @@ cdef class QuickView:
 
     def degree(self, uint64_t node_id, int direction, codes):
         """Return how many edges a node has in one direction, or UNSURE."""
+        return self.degree_of(node_id, direction, codes)
+
+    cdef object degree_of(self, uint64_t node_id, int direction, codes):
         cdef ListSearch search
         cdef Buffer out = Buffer(NULL, NULL, 0, 0, False)
         cdef uint32_t types[64]
@@ -572,7 +587,7 @@ cdef class QuickReader:
         cdef QuickView view = self.newest()
         if view is None or type(name) is not str:
             return UNSURE
-        return view.find(<str>name)
+        return view.id_of(<str>name)
 
     def degree(self, name, direction):
         """Return how many edges a node has, or UNSURE; `direction` is a word."""
@@ -583,14 +598,14 @@ cdef class QuickReader:
             return UNSURE
         if view.find_one(<str>name, &node_id) != FOUND:
             return UNSURE
-        return view.degree(node_id, towards, None)
+        return view.degree_of(node_id, towards, None)
 
     def node(self, name):
         """Return the node of that name, None if there is none, or UNSURE."""
         cdef QuickView view = self.newest()
         if view is None or type(name) is not str:
             return UNSURE
-        return view.node(<str>name)
+        return view.node_named(<str>name)
 
     def neighbor_names(self, name, direction):
         """Return the names of the neighbors of a node, or UNSURE; `direction` is a word."""
@@ -607,7 +622,7 @@ cdef class QuickReader:
         if towards < 0 or type(node_id) is not int or node_id < 0 or node_id >= ID_END:
             return UNSURE
         view = self.newest()
-        return UNSURE if view is None else view.neighbors(node_id, towards, None)
+        return UNSURE if view is None else view.neighbor_array(node_id, towards, None)
 
 
 cdef int direction_of(direction) except -2:
