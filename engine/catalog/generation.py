@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from lithograph.catalog.hot_names import HotNames
 from lithograph.catalog.shelf import Shelf
 from lithograph.errors import CorruptionError
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from lithograph.kernel._reads import QuickStore
 
 T = TypeVar("T")
+IdArray = npt.NDArray[np.int64]
 
 
 class LazyRun:
@@ -108,6 +112,10 @@ class LazySegment:
         """Check what holds the lists of ids from `start` to before `end`: all are wanted."""
         if start < self.entry.end_id:
             self._open().check_lists_ahead(direction, start, min(end, self.entry.end_id))
+
+    def bring_nodes(self, ids: IdArray, count: int, size_max: int) -> None:
+        """Bring the block of the first of these ids to hand, as `SegmentReader.bring_nodes`."""
+        self._open().bring_nodes(ids, count, size_max)
 
     def commit_time(self, sequence: int) -> int:
         return self._open().commit_time(sequence)

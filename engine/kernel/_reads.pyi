@@ -241,3 +241,14 @@ def find_edge(
     target_name: str,
     key: str,
 ) -> Any: ...
+def keep_block(records: QuickRecords, index: int, body: bytes) -> bool: ...
+def take_records(
+    view: QuickView,
+    ids: Any,
+    order: Any,
+    first: int,
+    records: list[bytes | None],
+    size_max: int,
+    must_pass: bool,
+) -> tuple[int, int]: ...
+def make_node(view: QuickView, node_id: int, name: str, record: bytes) -> Any: ...

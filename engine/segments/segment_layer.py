@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from lithograph.formats.adjacency_group import Mark
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.segments.history_reader import HistoryReader
@@ -16,6 +19,8 @@ from lithograph.segments.version import (
     NodeVersion,
     visible_down_to_full,
 )
+
+IdArray = npt.NDArray[np.int64]
 
 
 class SegmentLayer:
@@ -103,6 +108,10 @@ class SegmentLayer:
     def check_lists_ahead(self, direction: Direction, start: int, end: int) -> None:
         """Check what holds the lists of ids from `start` to before `end`: all are wanted."""
         self._segment.lists[direction].check_ahead(start, end)
+
+    def bring_nodes(self, ids: IdArray, count: int, size_max: int) -> None:
+        """Bring the block of the first of these ids to hand, as `SegmentReader.bring_nodes`."""
+        self._segment.bring_nodes(ids, count, size_max)
 
     @property
     def first_sequence(self) -> int:

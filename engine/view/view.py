@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -37,6 +37,7 @@ from lithograph.read.neighbors import (
 from lithograph.read.records import Edge, Node
 from lithograph.read.traversal import k_hop
 from lithograph.segments.layer import Direction, Layers
+from lithograph.view.node_scan import NodeScan
 from lithograph.write.layer_stack import LayerStack
 
 if TYPE_CHECKING:
@@ -391,11 +392,17 @@ class View:
         """Yield the live nodes whose names start with `prefix`, behind `after`, in name order."""
         behind = after is not None and after >= prefix
         start = after if behind and after is not None else prefix
-        for name in scan_names(self.layers, start, after=behind):
-            if not name.startswith(prefix):
-                return
-            node = self.node(name)
-            if node is not None and (type_name is None or node.type == type_name):
+        names = takewhile(
+            lambda name: name.startswith(prefix),
+            scan_names(self.layers, start, after=behind),
+        )
+        if self.quick is None:
+            found: Iterator[Node] = filter(None, map(self.node, names))
+        else:
+            scan = NodeScan(self.layers, self.quick, self.look_up_all, self.node_by_id)
+            found = scan.nodes(names)
+        for node in found:
+            if type_name is None or node.type == type_name:
                 yield node
 
     def codes(self, types: object) -> TypeCodes:
