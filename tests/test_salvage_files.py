@@ -137,6 +137,29 @@ def test_without_a_manifest_only_names_of_types_are_lost(
         assert graph.node("0-1").type.startswith("lost type ")
 
 
+def test_a_log_that_a_flush_left_behind_names_types(tmp_path: Path) -> None:
+    """The process died before it removed it; its commits are in a segment."""
+    store = tmp_path / "store"
+    with open_graph(store) as graph:
+        graph.put_node("early", type="First")
+        graph.put_node("next", type="Second")
+        logs = {path: path.read_bytes() for path in (store / "wal").iterdir()}
+        graph.checkpoint()
+        expected = names_of(contents_of(graph))
+        graph._engine.close()
+    for path, data in logs.items():
+        assert not path.exists()
+        path.write_bytes(data)
+    for manifest in store.rglob("*.manifest"):
+        manifest.unlink()
+    contents, _, salvage = mend(store)
+
+    assert names_of(contents) == expected
+    assert not salvage.findings.types
+    with lithograph.open(store.with_name("mended"), mode="r") as graph:
+        assert (graph.node("early").type, graph.node("next").type) == ("First", "Second")
+
+
 @pytest.mark.parametrize("pattern", ["*.seg", "*.his", "*.run"])
 @pytest.mark.parametrize("back", [1, 9, 20, 41, 48, 49, 100, 300])
 def test_one_wrong_byte_of_a_footer_is_put_right(

@@ -38,6 +38,7 @@ from lithograph.maintenance.session import no_store
 from lithograph.maintenance.verify_files import FilesCheck, unnamed_files
 from lithograph.tools.commands.doctor_answer import Advice, DoctorAnswer
 from lithograph.tools.commands.readers import read_pins
+from lithograph.tools.filter_look import look_at_filters
 from lithograph.tools.output import human_size
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class _Diagnosis:
         manifest = graph._engine.journal.stack.generation.manifest
         self._look_at_log(graph, manifest.last_sequence)
         self._look_at_layers(graph)
+        self._look_at_filters(graph)
         self._look_at_pins(manifest.generation)
         self._look_at_debris(graph)
 
@@ -201,6 +203,30 @@ class _Diagnosis:
                 f"{human_size(needed)} for a while. Make room, or move the store",
                 None,
             )
+
+    def _look_at_filters(self, graph: Graph) -> None:
+        try:
+            for look in look_at_filters(graph._engine.store):
+                name = posixpath.relpath(look.path, self._path)
+                command = "rebuild-index" if look.is_run else "compact"
+                what = "names" if look.is_run else "ids"
+                if look.is_too_empty:
+                    self._say(
+                        "error",
+                        f"{name}: {look.fullness:.0%} of the filter's bits are set, {what} in it "
+                        f"should set {look.fullness_usual:.0%}: some of them are not found",
+                        f"segtool {command} {self._store}",
+                    )
+                elif look.is_too_full:
+                    self._say(
+                        "warning",
+                        f"{name}: the filter lets {look.passing:.1%} of absent {what} pass, "
+                        f"{look.passing_usual:.1%} are usual: looking for them reads the file in "
+                        "vain",
+                        f"segtool {command} {self._store}",
+                    )
+        except CorruptionError as error:
+            self._damaged(Finding.of(error))
 
     def _look_at_pins(self, generation: int) -> None:
         try:

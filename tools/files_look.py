@@ -37,7 +37,7 @@ from lithograph.formats.wal_header import WAL_START, WalHeader
 from lithograph.options import Options
 from lithograph.tools.log_counts import LogCounts
 
-_KERNEL_MODULES: Final = ("_compiled", "_memory", "_reads", "_runs", "_tables")
+_KERNEL_MODULES: Final = ("_compiled", "_memory", "_reads", "_runs", "_survey", "_tables")
 _LOCKS: Final = Path("/proc/locks")
 _READ, _WRITE = "READ", "WRITE"
 

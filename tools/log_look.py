@@ -35,7 +35,7 @@ def count_log(
 ) -> LogCounts | None:
     """Follow the logs from the manifest's first to number `newest`; None where that is not plain.
 
-    end : bytes of the newest that count; None takes all of it.
+    end : bytes of the newest that count; None takes all of it but its room.
 
     Raises
     ------
@@ -61,9 +61,14 @@ def count_log(
         found = _follow(data, header, counts, manifest.last_sequence)
         if found is None:
             return None
-        position, counts.end = found, len(data)
+        position, counts.end = found[:2], found[2]
+        has_room = stop is None and data.count(0, counts.end) == len(data) - counts.end
+        if counts.end < len(data) and not has_room:
+            return None
     counts.sequence = position[0] - 1
-    return counts if counts.sequence >= manifest.last_sequence else None
+    if counts.sequence < manifest.last_sequence or counts.synced > counts.end:
+        return None
+    return counts
 
 
 def _chain(files: Files, store_uuid: bytes, newest: int, oldest: int) -> list[WalHeader] | None:
@@ -96,14 +101,17 @@ def _read(files: Files, number: int, end: int | None) -> bytes | None:
 
 def _follow(
     data: bytes, header: WalHeader, counts: LogCounts, flushed: int
-) -> tuple[int, int] | None:
-    """Count the commits of one log that are above `flushed`; return the sequence and the chain that
-    the record behind it has to have. None unless records fill it to its end."""
+) -> tuple[int, int, int] | None:
+    """Count the commits of one log that are above `flushed`, as far as records follow each other.
+
+    Return sequence and chain that the next record would have, and where it would stand. None where
+    what the operations of a record are is not plain.
+    """
     view, end, offset = memoryview(data), len(data), WAL_START
     sequence, last = header.first_sequence, header.chain
     while offset < end:
         if end - offset < RECORD_SIZE_MIN:
-            return None
+            break
         checksum, chain, epoch, found, synced, time, size, operation_count = RECORD.unpack_from(
             data, offset
         )
@@ -117,12 +125,12 @@ def _follow(
             or any(view[stop:following])
             or not MOMENT_MIN <= time <= MOMENT_MAX
         ):
-            return None
+            break
         if sequence > flushed and not _count(data, start, stop, operation_count, counts):
             return None
         counts.synced = max(counts.synced, synced)
         sequence, last, offset = sequence + 1, checksum, following
-    return sequence, last
+    return sequence, last, offset
 
 
 def _count(data: bytes, start: int, end: int, operation_count: int, counts: LogCounts) -> bool:

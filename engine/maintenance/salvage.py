@@ -92,6 +92,8 @@ class Salvage:
         last = plan.manifest.last_sequence if plan.manifest is not None else 0
         self.findings.commits += missing_commits(self._opened, last)
         self._find_names()
+        if plan.manifest is None:
+            self._find_types()
 
     def close(self) -> None:
         for one in self._opened:
@@ -212,6 +214,16 @@ class Salvage:
                             self._note_end(node_id, ended)
             finally:
                 run.close()
+
+    def _find_types(self) -> None:
+        """Ask all logs for names of types that no manifest says, also those that a flush has left
+        behind; what is wrong with them is told when their commits are read."""
+        for commit in salvaged_commits(
+            self._files, self._plan.store_uuid, 0, {}, Findings(), promised_all=False
+        ):
+            for operation in commit.operations:
+                if isinstance(operation, DefineType):
+                    self._types.setdefault(operation.code, operation.name)
 
     def _note_end(self, node_id: int, sequence: int) -> None:
         """Note the end of a node of which a segment may have lost it."""

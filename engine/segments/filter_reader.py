@@ -23,31 +23,42 @@ _HALF: Final = np.uint64(32)
 
 
 class FilterReader:
-    """The filter that stands at `offset` of a sealed file, `size` bytes, at least one block."""
+    """The filter that stands at `offset` of a sealed file, `size` bytes, at least one block.
+
+    Attributes
+    ----------
+    block_count : blocks of 32 bytes.
+    """
 
     def __init__(self, file: SealedFile, offset: int, size: int) -> None:
         assert size >= FILTER_BLOCK_SIZE
         self._file = file
         self._offset = offset
-        self._block_count = size // FILTER_BLOCK_SIZE
+        self.block_count = size // FILTER_BLOCK_SIZE
 
     def may_hold(self, name: bytes) -> bool:
         """Return False if the name is certainly not in the file; reads 32 bytes of it."""
         digest = xxh64(name)
-        start = self._offset + block_index(digest, self._block_count) * FILTER_BLOCK_SIZE
+        start = self._offset + block_index(digest, self.block_count) * FILTER_BLOCK_SIZE
         return may_hold(self._file.read(start, FILTER_BLOCK_SIZE), digest)
+
+    def sample(self, count: int) -> bytes:
+        """Return up to `count` adjacent blocks from the middle."""
+        count = min(count, self.block_count)
+        start = (self.block_count - count) // 2 * FILTER_BLOCK_SIZE
+        return self._file.read(self._offset + start, count * FILTER_BLOCK_SIZE)
 
     def whole(self) -> WholeFilter | None:
         """Return a copy of the whole filter, to be asked of many names; None if it is too large.
 
         Cost: its size in memory, up to 64 MiB: that of 44 million names.
         """
-        size = self._block_count * FILTER_BLOCK_SIZE
+        size = self.block_count * FILTER_BLOCK_SIZE
         return WholeFilter(self._file.read(self._offset, size)) if size <= _WHOLE_MAX else None
 
     def check_ahead(self) -> None:
         """Check all of it, for who will ask of many."""
-        self._file.check_ahead(self._offset, self._block_count * FILTER_BLOCK_SIZE)
+        self._file.check_ahead(self._offset, self.block_count * FILTER_BLOCK_SIZE)
 
 
 class WholeFilter:

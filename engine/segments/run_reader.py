@@ -32,7 +32,7 @@ class RunReader:
     Attributes
     ----------
     ref : what the manifest knows of it.   path : for messages.   file, footer : of the run.
-    quick : the run as the kernel reads it, or None.
+    quick : the run as the kernel reads it, or None.   filter : of its names.
     first_sequence, last_sequence : of the commits it covers, both included.
     entry_count, version_count : names, and versions of all of them.
     careful : None; a merge may take every leaf as it stands.
@@ -49,6 +49,7 @@ class RunReader:
         self.version_count = pages.footer.version_count
         self.file = pages.file
         self.footer = pages.footer
+        self.filter = pages.filter
         self.quick = _quick(pages)
         self._pages = pages
         self._root = pages.footer.root

@@ -405,7 +405,12 @@ class DenseTable(RecordTable):
 
 
 class SparseTable(RecordTable):
-    """A table over any ids; its filter keeps most look-ups away from it."""
+    """A table over any ids; its filter keeps most look-ups away from it.
+
+    Attributes
+    ----------
+    filter : None where there is nothing in the table.
+    """
 
     def __init__(
         self,
@@ -420,23 +425,21 @@ class SparseTable(RecordTable):
         dictionary: StoredDictionary | None = None,
     ) -> None:
         super().__init__(file, identity, blocks, directory, row, block_count_max, cache, dictionary)
-        self._filter: FilterReader | None = None
+        self.filter: FilterReader | None = None
         self._starts: list[int] | None = None
         if (filter_.size == 0) != (self.block_count == 0) or filter_.size % FILTER_BLOCK_SIZE:
             raise self.wrong(f"a filter of {filter_.size} bytes for {self.block_count} blocks")
         if filter_.size:
-            self._filter = FilterReader(file, filter_.offset, filter_.size)
+            self.filter = FilterReader(file, filter_.offset, filter_.size)
 
     def may_hold(self, node_id: int) -> bool:
         """Return False if the table certainly does not hold the id. Cost: 32 bytes read."""
-        return self._filter is not None and self._filter.may_hold(
-            node_id.to_bytes(ID_SIZE, "little")
-        )
+        return self.filter is not None and self.filter.may_hold(node_id.to_bytes(ID_SIZE, "little"))
 
     def check_ahead(self, start: int, end: int) -> None:
         super().check_ahead(start, end)
-        if self._filter is not None:
-            self._filter.check_ahead()
+        if self.filter is not None:
+            self.filter.check_ahead()
 
     def find(self, node_id: int) -> tuple[Block, int] | None:
         if not 0 <= node_id < ID_END or not self.may_hold(node_id):

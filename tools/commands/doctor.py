@@ -9,9 +9,9 @@ from lithograph.tools.exit_code import FINDINGS, OK
 from lithograph.tools.output import Output, escape_controls
 
 _DETAILS = """\
-Looks at files, the log, locks, pins, permissions and the room on the disk, also
-of a store that does not open, and changes nothing. It does not read every byte:
-that is segtool verify --deep.
+Looks at files, the log, filters, locks, pins, permissions and the room on the
+disk, also of a store that does not open, and changes nothing. It does not read
+every byte: that is segtool verify --deep.
 Exit code 1 where there is more than notes; 5 where there is no store.
 Rows in a pipe: level (error, warning, note), what was noticed, what to run.
 

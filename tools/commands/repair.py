@@ -174,7 +174,7 @@ def _rows(answer: RepairAnswer) -> Iterator[tuple[Any, Any, Any]]:
     for first, last in answer.lost_commits:
         yield "lost commits", f"{first} to {last}", "nothing is left of them"
     for code in answer.lost_types:
-        yield "lost type", f"lost type {code}", "only the manifest knows the names of types"
+        yield "lost type", f"lost type {code}", "no manifest and no log that can be read names it"
     for damage in answer.damage:
         yield f"damaged {damage.part}", f"{damage.path}@{damage.offset}", damage.message
     for node in answer.lost_nodes:
