@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import lithograph
-from lithograph import LockedError
+from lithograph import LockedError, kernel
 from lithograph.tools.testing.child_process import ChildError, ChildProcess
 
 
@@ -244,3 +244,26 @@ def test_a_store_opens_with_more_logs_than_a_process_may_open_files(
     child.run("g.close()")
     child.run("g = lithograph.open(path)")
     assert child.run("g.node_count") == 1
+
+
+@pytest.mark.skipif(kernel.quick is None, reason="the plain kernel answers nothing by itself")
+def test_a_lone_reader_is_answered_by_the_kernel_until_somebody_writes(tmp_path: Path) -> None:
+    """It went the long way for each read, seven times as long, because it holds no lock."""
+    path = tmp_path / "g"
+    with lithograph.open(path) as g:
+        g.put_node("a")
+        g.checkpoint()
+    with lithograph.open(path, mode="r") as g, ChildProcess(path) as child:
+        assert g.node_id("a") == g.node_id("a") == 0
+        assert g._engine.reader is not None
+        assert g._engine.reader.find("a") == 0
+        child.run("g = lithograph.open(path)")
+        child.run("g.put_node('b')")
+        assert g._engine.reader.find("b") is kernel.UNSURE
+        # It joins, takes the news in, and is up to date.
+        assert [g.node_id("b") for _ in range(3)] == [1, 1, 1]
+        assert g._engine.reader.find("b") == 1
+        child.run("g.delete_node('a')")
+        child.run("g.close()")
+        assert "a" not in g
+    assert g._engine.reader.find("b") is kernel.UNSURE

@@ -96,8 +96,7 @@ class Engine:
     def newest_view(self) -> View:
         """Return the view of the newest commit, and let the kernel answer from it until the next
         one is published."""
-        shared = self.journal.shared
-        watch = shared.watch if shared is not None else None
+        watch = self.journal.watch
         # Before the view is made: what it is made of is as new as the counter, and whatever is
         # published from here on changes that.
         seen = watch.load() if watch is not None else None

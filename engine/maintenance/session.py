@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lithograph.catalog.current_file import read_current
 from lithograph.catalog.file_numbers import next_number
@@ -42,6 +42,9 @@ from lithograph.write.layer_stack import LayerStack
 from lithograph.write.log_chain import LogChain
 from lithograph.write.replay import apply_to, before_log, follow
 from lithograph.write.wal_file import LogPosition, WalFile
+
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import Watch
 
 _RETRY_INTERVAL_S: Final = 0.02
 
@@ -288,6 +291,11 @@ class _Watch:
             self._shared = SharedMapFile.open(self._files, writable=False)
         return self._shared.counter() if self._shared is not None else b""
 
+    @property
+    def watch(self) -> Watch | None:
+        """The same as the kernel sees it; None where there is no map, or only the plain kernel."""
+        return self._shared.watch if self._shared is not None else None
+
 
 class _Rejoin:
     """Called before each read of a reader that holds no lock: joins whoever began to write."""
@@ -300,6 +308,13 @@ class _Rejoin:
         self._journal = journal
         self._watch = watch
         self._seen = seen
+
+    @property
+    def watch(self) -> Watch | None:
+        return self._watch.watch
+
+    def has_taken(self, counter: bytes) -> bool:
+        return counter == self._seen
 
     def __call__(self) -> None:
         if self._watch.counter() == self._seen:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from lithograph.catalog.current_file import read_current
 from lithograph.catalog.generation import Generation
@@ -39,7 +39,24 @@ from lithograph.write.replay import apply_to, before_log, follow
 from lithograph.write.wal_file import LogPosition, WalFile
 from lithograph.write.wal_switch import switch_wal
 
+if TYPE_CHECKING:
+    from lithograph.kernel._reads import Watch
+
 _log = logging.getLogger("lithograph")
+
+
+class LoneReading(Protocol):
+    """What a reader that holds no lock asks before each read."""
+
+    @property
+    def watch(self) -> Watch | None:
+        """The counter that says whether somebody began to write, as the kernel sees it."""
+
+    def __call__(self) -> None:
+        """Join whoever began to write."""
+
+    def has_taken(self, counter: bytes) -> bool:
+        """Return whether what is read is what was there when the counter was this."""
 
 
 class Journal:
@@ -83,7 +100,7 @@ class Journal:
         self.shared = shared
         self.failure: StorageError | None = None
         self.log_after_freeze = 0
-        self.rejoin: Callable[[], None] | None = None
+        self.rejoin: LoneReading | None = None
         self._environment = environment
         self._locks = locks
         self._writable = writable
@@ -118,8 +135,16 @@ class Journal:
             with self.guard:
                 self._take_news()
 
+    @property
+    def watch(self) -> Watch | None:
+        """The counter of shared.map as the kernel sees it, or None."""
+        shared = self.shared or self.rejoin
+        return shared.watch if shared is not None else None
+
     def has_taken(self, counter: bytes) -> bool:
         """Return whether `newest` says what was published when the map's counter was this."""
+        if self.shared is None:
+            return self.rejoin is not None and self.rejoin.has_taken(counter)
         return self._seen == counter
 
     def _take_news(self) -> None:
