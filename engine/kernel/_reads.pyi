@@ -123,16 +123,20 @@ class QuickRecords(QuickFile):
         identity: tuple[object, object],
         cache: Any,
         at_hand: NodeBlocks,
+        is_sparse: bool = False,
     ) -> None: ...
     def bring(self, node_id: int) -> None: ...
 
 class QuickNames(QuickRecords): ...
 
+class QuickChanges(QuickRecords):
+    def __init__(self, *table: Any, filter_: tuple[int, int]) -> None: ...
+
 class QuickNodes(QuickRecords):
     def __init__(
         self,
         *table: Any,
-        changed_filter: tuple[int, int],
+        changes: QuickChanges,
         commits: range,
         time_of: Callable[[int], int],
     ) -> None: ...

@@ -7,6 +7,12 @@ cdef struct Span:
     const uint8_t *checked
 
 
+cdef struct Filter:
+    # Of the ids of a sparse table; of an empty one without blocks.
+    const Span *file
+    uint64_t offset, block_count
+
+
 cdef inline const uint8_t *bytes_at(const Span *file, uint64_t offset, uint64_t size) noexcept nogil:
     """Return bytes of the file, NULL where they are outside or not all checked."""
     cdef uint64_t block, last

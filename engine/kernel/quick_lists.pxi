@@ -7,8 +7,20 @@ cdef struct Table:
 
 
 cdef struct Lists:
+    # filter : of the sparse table.
     Span file
     Table sparse, dense
+    Filter filter
+
+
+cdef enum:
+    # Of a group that has marks and no keys.
+    MARKED = 2
+    DEAD_MARK = 1
+    MADE_MARK = 3
+
+# In a neighbor's id: the edge to it has ended.
+cdef uint64_t DEAD = <uint64_t>1 << 63
 
 
 cdef struct Edge:
@@ -22,6 +34,9 @@ cdef struct Buffer:
     uint32_t *codes
     uint64_t count, room
     bint only_neighbors  # Nobody looks at the codes or at the order.
+    # Whether edges of older segments may stand among them that a list ends, or has again: `DEAD` is
+    # set in those that it ends. Lists of which this is so are odd where nobody takes that.
+    bint takes_marks, has_marks
 
 
 cdef struct ListSearch:
@@ -69,10 +84,14 @@ cdef Answer decode_list(
     cdef uint64_t *neighbors
     cdef uint64_t code = 0, step, shape, count, place, previous_count = 0
     cdef uint64_t last_neighbor = 0, total = 0, groups = 0, group_count = 0, edge_count = 0
-    cdef bint is_first = True, wanted, same
+    cdef bint is_first = True, wanted, same, is_marked, has_marks = False
     cdef Buffer *out = search.out
     if not flags & PURE:
-        return ODD
+        if search.probe != NULL or search.counting or not out.takes_marks:
+            return ODD
+        out.has_marks = True
+        if out.only_neighbors:
+            return ODD
     if search.probe != NULL:
         search.start, search.size, search.flags = start, list_size, flags
         return probe_list(search, start, list_size, flags)
@@ -97,12 +116,18 @@ cdef Answer decode_list(
                 return ODD
         same = not is_first and step == 0
         code += step
-        if shape == 7 or code >= TYPE_CODE_END:
+        if code >= TYPE_CODE_END:
             return ODD
         count = shape + 1
-        if shape == 6:
+        is_marked = shape == 7
+        if is_marked:
+            # Keys are left to the careful way.
+            if flags & PURE or at >= end or at[0] != MARKED:
+                return ODD
+            at += 1
+        if shape >= 6:
             at = read_varint(at, end, &count)
-            if at == NULL or not 7 <= count <= GROUP_COUNT_MAX:
+            if at == NULL or not (1 if is_marked else 7) <= count <= GROUP_COUNT_MAX:
                 return ODD
         wanted = is_wanted(search, code)
         neighbors = scratch
@@ -125,6 +150,11 @@ cdef Answer decode_list(
             ):
                 return ODD
         last_neighbor = neighbors[count - 1]
+        if is_marked:
+            at = mark_dead(at, end, count, neighbors)
+            if at == NULL:
+                return ODD
+            has_marks = True
         if wanted and search.counting:
             search.found += count
         elif wanted:
@@ -138,7 +168,27 @@ cdef Answer decode_list(
         is_first = False
     if flags & INDEXED and (groups != group_count or total != edge_count):
         return ODD
+    if not flags & PURE and not has_marks:
+        return ODD
     return FOUND
+
+
+cdef const uint8_t *mark_dead(
+    const uint8_t *at, const uint8_t *end, uint64_t count, uint64_t *neighbors
+) noexcept nogil:
+    """Read the marks of a group, and set `DEAD` where an edge has ended; NULL where they are not
+    sound."""
+    cdef uint64_t size = (count + 3) / 4, place, mark, made = 0
+    if size > <uint64_t>(end - at) or (count & 3 and at[size - 1] >> 2 * (count & 3)):
+        return NULL
+    for place in range(count):
+        mark = at[place >> 2] >> 2 * (place & 3) & 3
+        if not mark:
+            return NULL
+        made += mark == MADE_MARK
+        if mark == DEAD_MARK:
+            neighbors[place] |= DEAD
+    return at + size if made < count else NULL
 
 
 cdef Answer probe_list(
@@ -341,14 +391,19 @@ cdef bint make_room(Buffer *out, uint64_t more) noexcept nogil:
 
 cdef bint sort_edges(Buffer *out) noexcept nogil:
     """Order edges by type code and neighbor; False without memory."""
-    cdef Edge *edges = <Edge *>malloc(max(out.count, <uint64_t>1) * sizeof(Edge))
+    return sort_first_edges(out, out.count)
+
+
+cdef bint sort_first_edges(Buffer *out, uint64_t count) noexcept nogil:
+    """Order so many of the edges; False without memory."""
+    cdef Edge *edges = <Edge *>malloc(max(count, <uint64_t>1) * sizeof(Edge))
     cdef uint64_t place
     if edges == NULL:
         return False
-    for place in range(out.count):
+    for place in range(count):
         edges[place] = Edge(out.codes[place], out.neighbors[place])
-    qsort(edges, out.count, sizeof(Edge), order_edges)
-    for place in range(out.count):
+    qsort(edges, count, sizeof(Edge), order_edges)
+    for place in range(count):
         out.codes[place] = edges[place].code
         out.neighbors[place] = edges[place].neighbor
     free(edges)
@@ -408,6 +463,9 @@ cdef class QuickLists(QuickFile):
                 table.filter_offset = filter_[0]
                 table.filter_blocks = max(filter_[1] // 32, 1)
                 self.lists.sparse = table
+                self.lists.filter = Filter(
+                    &self.lists.file, filter_[0], filter_[1] // 32 if table.row_count else 0
+                )
         if self.lists.dense.row_count != (len(ids) + LISTS - 1) // LISTS:
             raise ValueError("the directory has another number of blocks")
 
@@ -460,7 +518,7 @@ def edges_before(const uint8_t[::1] body not None, list offsets not None, list h
     offsets, heads : of its records, as `block_heads` returns them.
     """
     cdef ListSearch search
-    cdef Buffer out = Buffer(NULL, NULL, 0, 0, False)
+    cdef Buffer out = Buffer(NULL, NULL, 0, 0, False, False, False)
     cdef uint64_t start, head, size, group_count, edge_count, sum = 0
     cdef Py_ssize_t number
     if not 0 <= place <= len(heads) or len(offsets) <= len(heads):

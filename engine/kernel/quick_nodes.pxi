@@ -1,9 +1,9 @@
-# Records of dense tables by id: blocks that are at hand, unpacked, and where they come from (SPEC.md,
-# section 12.3).
+# Records of tables by id: blocks that are at hand, unpacked, and where they come from (SPEC.md, section
+# 12.3).
 
 cdef struct NodeBlock:
     # One of a ring. `place` is where its table points to it. Behind it stand `count` + 1 starts of
-    # records, 16 bits each, and the body.
+    # records, 16 bits each, and the body; in a sparse one, at its end, the ids.
     NodeBlock *next
     NodeBlock *previous
     NodeBlock **place
@@ -22,8 +22,6 @@ cdef enum:
     RECORDS_MAX = 128
     # Of a table, that many blocks may be at hand at a time.
     BLOCKS_AT_HAND_MAX = 65536
-    # Commit times at hand of a segment.
-    TIMES_AT_HAND = 1024
 
 
 cdef uint64_t TEXT_SIZE_MAX_ = TEXT_SIZE_MAX
@@ -48,10 +46,15 @@ cdef class NodeBlocks:
         """Return whether a body of this size is kept: not one that others would all go for."""
         return size <= NODE_BLOCK_SIZE_MAX and 4 * (size + HEAD_ROOM) <= self.size_max_bytes
 
-    cdef NodeBlock *put(self, NodeBlock **place, uint64_t index, const Heads *heads, const uint8_t *body) except? NULL:
+    cdef NodeBlock *put(
+        self, NodeBlock **place, uint64_t index, const Heads *heads, const uint8_t *body,
+        bint is_sparse,
+    ) except? NULL:
         """Keep a copy of a block in place of what the place points to."""
         cdef uint64_t size = heads.offsets[heads.count], number, starts_size = 2 * (heads.count + 1)
-        cdef NodeBlock *block = <NodeBlock *>malloc(sizeof(NodeBlock) + starts_size + size)
+        cdef uint64_t ids_size = 8 * heads.count if is_sparse else 0
+        cdef uint64_t whole_size = (sizeof(NodeBlock) + starts_size + size + 7) / 8 * 8 + ids_size
+        cdef NodeBlock *block = <NodeBlock *>malloc(whole_size)
         cdef uint16_t *starts = <uint16_t *>(block + 1)
         if block == NULL:
             raise MemoryError
@@ -60,7 +63,8 @@ cdef class NodeBlocks:
         block.index = index
         block.count = heads.count
         block.is_used = True
-        block.size_bytes = sizeof(NodeBlock) + starts_size + size
+        block.size_bytes = whole_size
+        memcpy(<uint8_t *>block + whole_size - ids_size, heads.ids, ids_size)
         for number in range(heads.count + 1):
             starts[number] = heads.offsets[number]
         for number in range(heads.count):
@@ -106,7 +110,9 @@ cdef class NodeBlocks:
 
 cdef struct BlockSearch:
     const Span *file
-    uint64_t blocks_offset, blocks_size, directory_offset, row_count, index
+    uint64_t blocks_offset, blocks_size, directory_offset, row_count, row_size, index
+    # first_id : of a sparse block.
+    uint64_t first_id
     # Where the stored bytes of the block begin in the file, how many they are, and how they are
     # stored; if as they are, they are copied to `copy`.
     uint64_t start, size, codec
@@ -119,7 +125,8 @@ cdef void search_block(void *what) noexcept nogil:
     cdef BlockSearch *search = <BlockSearch *>what
     cdef bint is_last = search.index + 1 == search.row_count
     cdef const uint8_t *row = bytes_at(
-        search.file, search.directory_offset + 8 * search.index, 8 if is_last else 16
+        search.file, search.directory_offset + search.row_size * search.index,
+        search.row_size if is_last else 2 * search.row_size,
     )
     cdef const uint8_t *head
     cdef const uint8_t *body
@@ -128,8 +135,10 @@ cdef void search_block(void *what) noexcept nogil:
     search.answer = ODD
     if row == NULL:
         return
-    start = load64(row)
-    stop = search.blocks_size if is_last else load64(row + 8)
+    search.first_id = load64(row)
+    # The last column: where the block begins.
+    start = load64(row + search.row_size - 8)
+    stop = search.blocks_size if is_last else load64(row + 2 * search.row_size - 8)
     if not start < stop <= search.blocks_size:
         return
     head_size = min(<uint64_t>11, stop - start)
@@ -156,22 +165,25 @@ cdef void search_block(void *what) noexcept nogil:
 # What it points to is needed until the very end.
 @cython.no_gc_clear
 cdef class QuickRecords(QuickFile):
-    """The records of a dense table: those of the ids that a segment made.
+    """The records of a table, of a dense one if nothing else is said: those of the ids that a
+    segment made.
 
     Source: SPEC.md, section 12.3.
     """
 
-    cdef uint64_t blocks_offset, blocks_size, directory_offset, row_count, first_id, end_id
-    cdef uint64_t per_block, place_mask
+    cdef uint64_t blocks_offset, blocks_size, directory_offset, row_count, row_size
+    cdef uint64_t first_id, end_id, per_block, place_mask
+    cdef bint is_sparse
     cdef object identity, cache
     cdef NodeBlocks blocks
     cdef NodeBlock **places
 
     def __init__(
         self, map_, bits, uint64_t data_size, blocks, directory, ids, uint64_t per_block, identity,
-        cache, NodeBlocks at_hand not None,
+        cache, NodeBlocks at_hand not None, bint is_sparse=False,
     ):
-        """blocks, directory : (offset, size) each.   ids : a range.   per_block : how many.
+        """blocks, directory : (offset, size) each.   ids : a range; of a sparse table, in which all
+            of its ids are.   per_block : how many.
 
         identity : kind and number of the file; with the offset of what is stored, the key of a
             block in `cache`.
@@ -179,13 +191,15 @@ cdef class QuickRecords(QuickFile):
         cdef uint64_t count = 1
         self.blocks_offset, self.blocks_size = blocks
         self.directory_offset = directory[0]
-        self.row_count = directory[1] // 8
+        self.is_sparse = is_sparse
+        self.row_size = 16 if is_sparse else 8
+        self.row_count = directory[1] // self.row_size
         self.first_id, self.end_id = ids.start, ids.stop
         self.per_block = per_block
         self.identity, self.cache, self.blocks = tuple(identity), cache, at_hand
         if not 1 <= per_block <= RECORDS_MAX or self.places != NULL:
             raise ValueError("so many records do not stand in a block")
-        if self.row_count != (len(ids) + per_block - 1) // per_block:
+        if not is_sparse and self.row_count != (len(ids) + per_block - 1) // per_block:
             raise ValueError("the directory has another number of blocks")
         while count < self.row_count and count < BLOCKS_AT_HAND_MAX:
             count *= 2
@@ -210,17 +224,28 @@ cdef class QuickRecords(QuickFile):
     cdef object record(self, uint64_t node_id):
         """Return the bytes of a record of an id of the table, None if it has none, or UNSURE."""
         cdef uint64_t index = (node_id - self.first_id) / self.per_block
-        cdef uint64_t number = (node_id - self.first_id) % self.per_block
+        cdef NodeBlock *block = self.block_at(index)
+        if block == NULL:
+            return UNSURE
+        return self.record_in(block, (node_id - self.first_id) % self.per_block)
+
+    @cython.final
+    cdef inline NodeBlock *block_at(self, uint64_t index) except? NULL:
+        """Return a block that is at hand from now on; NULL as `fetch` does."""
         cdef NodeBlock *block = self.places[index & self.place_mask]
-        cdef const uint16_t *starts
         if block == NULL or block.index != index:
             block = self.fetch(index)
             if block == NULL:
-                return UNSURE
+                return NULL
         else:
             self.blocks.hit_count += 1
         block.is_used = True
-        starts = <const uint16_t *>(block + 1)
+        return block
+
+    @cython.final
+    cdef inline object record_in(self, NodeBlock *block, uint64_t number):
+        """Return the bytes of a record of a block, None if it has none, or UNSURE."""
+        cdef const uint16_t *starts = <const uint16_t *>(block + 1)
         if starts[number] == starts[number + 1]:
             return None
         if block.odd[number >> 6] >> (number & 63) & 1:
@@ -235,17 +260,17 @@ cdef class QuickRecords(QuickFile):
         """Bring a block to hand; NULL where the careful way must read it first, or always."""
         cdef BlockSearch search
         cdef Heads heads
-        cdef uint64_t count = min(
-            self.per_block, self.end_id - self.first_id - index * self.per_block
-        )
+        cdef uint64_t count = self.per_block
         cdef uint8_t *copy = <uint8_t *>malloc(NODE_BLOCK_SIZE_MAX)
         cdef const uint8_t *body = copy
         cdef object data = None
         if copy == NULL:
             raise MemoryError
+        if not self.is_sparse:
+            count = min(count, self.end_id - self.first_id - index * count)
         search = BlockSearch(
             &self.span, self.blocks_offset, self.blocks_size, self.directory_offset, self.row_count,
-            index, 0, 0, 0, copy, NODE_BLOCK_SIZE_MAX, ODD,
+            self.row_size, index, 0, 0, 0, 0, copy, NODE_BLOCK_SIZE_MAX, ODD,
         )
         try:
             if guarded(search_block, &search) or search.answer != FOUND:
@@ -258,13 +283,15 @@ cdef class QuickRecords(QuickFile):
                 body = <const uint8_t *>PyBytes_AS_STRING(data)
                 search.size = len(data)
             if not self.blocks.takes(search.size) or not read_heads(
-                &heads, body, search.size, count, 0, True
+                &heads, body, search.size, count, search.first_id, not self.is_sparse
             ):
                 return NULL
             if data is not None:
                 # Not twice in memory. Before it is put: another thread may get its turn in here.
                 self.cache.drop(key)
-            return self.blocks.put(&self.places[index & self.place_mask], index, &heads, body)
+            return self.blocks.put(
+                &self.places[index & self.place_mask], index, &heads, body, self.is_sparse
+            )
         finally:
             free(copy)
 
@@ -281,81 +308,3 @@ cdef class QuickNames(QuickRecords):
             return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(record), len(record), NULL)
         except UnicodeDecodeError:
             return UNSURE
-
-
-cdef struct IdFilter:
-    # Of the nodes that a segment changed, or none.
-    Span file
-    uint64_t offset, block_count
-    uint64_t id
-    Answer answer
-
-
-cdef void ask_id_filter(void *what) noexcept nogil:
-    """Return FOUND where a segment may have changed a node, NONE where it certainly has not."""
-    cdef IdFilter *asked = <IdFilter *>what
-    cdef uint64_t digest = xxh64_of(<const uint8_t *>&asked.id, 8)
-    cdef const uint8_t *bits = bytes_at(
-        &asked.file, asked.offset + filter_block(digest, asked.block_count), 32
-    )
-    asked.answer = ODD
-    if bits != NULL:
-        asked.answer = FOUND if filter_may_hold(bits, digest) else NONE
-
-
-cdef class QuickNodes(QuickRecords):
-    """The end states of the nodes that a segment made, and which others it changed.
-
-    Source: SPEC.md, section 12.5.
-    """
-
-    cdef uint64_t first_sequence, commit_count
-    cdef object time_of
-    cdef IdFilter changed
-    # By the lowest bits of the sequence: the commit's place in the segment plus one, and its time.
-    cdef uint64_t time_keys[TIMES_AT_HAND]
-    cdef int64_t times[TIMES_AT_HAND]
-
-    def __init__(self, *table, changed_filter, commits, time_of):
-        """table : as of `QuickRecords`.   changed_filter : (offset, size).   commits : a range.
-
-        time_of : sequence -> commit time, in us.
-        """
-        QuickRecords.__init__(self, *table)
-        self.first_sequence = commits.start
-        self.commit_count = len(commits)
-        self.time_of = time_of
-        self.changed.file = self.span
-        self.changed.offset = changed_filter[0]
-        self.changed.block_count = changed_filter[1] // 32
-
-    def find(self, uint64_t node_id):
-        """Return what `node_record` returns of a node, None of one that has no end state here."""
-        cdef object record
-        if not self.first_id <= node_id < self.end_id:
-            return UNSURE
-        record = self.record(node_id)
-        return record if type(record) is not bytes else node_record(record)
-
-    cdef Answer may_have_changed(self, uint64_t node_id) noexcept:
-        """Return NONE if the segment certainly says nothing of a node that was made before."""
-        if not self.changed.block_count:
-            return NONE
-        self.changed.id = node_id
-        return ODD if guarded(ask_id_filter, &self.changed) else self.changed.answer
-
-    cdef Answer commit_time(self, uint64_t commit, int64_t *time) except *:
-        """Tell when a commit was, which is counted from the segment's first."""
-        cdef uint64_t place = commit & (TIMES_AT_HAND - 1)
-        if commit >= self.commit_count:
-            return ODD
-        if self.time_keys[place] != commit + 1:
-            try:
-                found = self.time_of(self.first_sequence + commit)
-            except CorruptionError:
-                return ODD
-            self.time_keys[place] = 0
-            self.times[place] = found
-            self.time_keys[place] = commit + 1
-        time[0] = self.times[place]
-        return FOUND

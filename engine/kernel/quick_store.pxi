@@ -3,11 +3,14 @@
 cdef enum:
     # Names looked up in step: enough to wait for all of their memory at once.
     NAMES_IN_STEP = 32
+    # What a filter is of, besides lists in direction 0 or 1.
+    CHANGED_NODES = 2
 
 
 cdef struct Slot:
     uint64_t first_id, end_id
     const Lists *lists[2]  # NULL until the segment is opened
+    const Filter *changed  # Of the nodes; it goes with them, and is read under the lock alone.
 
 
 cdef struct EdgeLook:
@@ -108,6 +111,7 @@ cdef class QuickStore:
         for place in range(self.segment_count):
             self.slots[place].first_id, self.slots[place].end_id = ranges[place]
             self.slots[place].lists[0] = self.slots[place].lists[1] = NULL
+            self.slots[place].changed = NULL
         for place in range(self.run_count):
             self.runs[place] = runs[place]
 
@@ -131,6 +135,7 @@ cdef class QuickStore:
         """Use the lists, nodes, names and edges of a segment from now on."""
         if not 0 <= place < self.segment_count:
             raise IndexError(place)
+        self.slots[place].changed = NULL if nodes is None else &nodes.changes.filter
         self.nodes[place] = nodes
         self.names[place] = names
         self.edges_of[place] = edges
@@ -216,62 +221,185 @@ cdef class QuickStore:
 
     cdef object node(self, uint64_t node_id, str name, list type_names, type node_class):
         """Return a node that the name index knows, or UNSURE."""
-        cdef QuickNodes nodes = self.nodes_with(node_id)
-        cdef object record = UNSURE if nodes is None else nodes.record(node_id)
+        cdef int place = self.newest_place(node_id)
+        cdef LayersLook look
+        cdef QuickNodes nodes
+        cdef object record
+        look.count = 0
+        if place < self.segment_count and self.slots[place].first_id > node_id:
+            place = self.ask_newer(node_id, CHANGED_NODES, place, &look)
+        if not 0 <= place < self.segment_count:
+            return UNSURE
+        if look.count:
+            return self.changed_node(node_id, name, type_names, node_class, &look, place)
+        nodes = self.nodes[place]
+        record = UNSURE if nodes is None else nodes.record(node_id)
         # Also where there is none, as the name says that there is.
         if type(record) is not bytes:
             return UNSURE
         return new_node(nodes, node_id, name, record, type_names, node_class)
 
+    cdef object changed_node(
+        self, uint64_t node_id, str name, list type_names, type node_class,
+        const LayersLook *look, int place
+    ):
+        """Return a node that newer segments may have changed, or UNSURE.
+
+        place : of the segment that made it.   Cost: a record and what it changes, for each.
+        """
+        cdef list changes = []
+        cdef QuickNodes nodes
+        cdef object record
+        cdef const uint8_t *data
+        cdef int number
+        record = None
+        for number in range(look.count):
+            nodes = self.nodes[look.places[number]]
+            record = UNSURE if nodes is None else nodes.changes.change(node_id)
+            if record is UNSURE:
+                return UNSURE
+            if record is not None:
+                data = <const uint8_t *>PyBytes_AS_STRING(record)
+                # Neither whole nor an end, which the name contradicts.
+                if data[0] != 1:
+                    break
+                changes.append((nodes, record))
+                record = None
+        if record is None:
+            nodes = self.nodes[place]
+            record = UNSURE if nodes is None else nodes.record(node_id)
+        if type(record) is not bytes:
+            return UNSURE
+        node = new_node(nodes, node_id, name, record, type_names, node_class)
+        if node is UNSURE:
+            return UNSURE
+        while changes:
+            nodes, record = changes.pop()
+            if not put_change(node, nodes, record, type_names):
+                return UNSURE
+        return node
+
     cdef bint is_live(self, uint64_t node_id):
         """Return whether a node is alive; False also where the careful way must say."""
-        cdef QuickNodes nodes = self.nodes_with(node_id)
-        cdef object record = UNSURE if nodes is None else nodes.record(node_id)
-        cdef NodeShape shape
-        return type(record) is bytes and read_shape(
-            <const uint8_t *>PyBytes_AS_STRING(record), len(record), &shape
-        )
-
-    cdef QuickNodes nodes_with(self, uint64_t node_id):
-        """Return the nodes of the segment that made a node, if no newer one has changed it; None
-        where the careful way must look."""
+        cdef int place = self.newest_place(node_id), number
+        cdef LayersLook look
         cdef QuickNodes nodes
-        cdef Slot *slot
-        cdef int place
-        for place in range(self.segment_count):
-            slot = &self.slots[place]
-            if node_id >= slot.end_id:
-                continue
-            nodes = self.nodes[place]
-            if nodes is None or slot.first_id <= node_id:
-                return nodes
-            if nodes.may_have_changed(node_id) != NONE:
-                return None
-        return None
+        cdef object record
+        cdef NodeShape shape
+        cdef ChangeShape change
+        look.count = 0
+        if place < self.segment_count and self.slots[place].first_id > node_id:
+            place = self.ask_newer(node_id, CHANGED_NODES, place, &look)
+        if not 0 <= place < self.segment_count:
+            return False
+        for number in range(look.count + 1):
+            nodes = self.nodes[look.places[number] if number < look.count else place]
+            if nodes is None:
+                return False
+            record = (
+                nodes.changes.change(node_id) if number < look.count else nodes.record(node_id)
+            )
+            # The newest that says anything of it.
+            if type(record) is bytes:
+                data = <const uint8_t *>PyBytes_AS_STRING(record)
+                return read_shape(data, len(record), &shape) or (
+                    number < look.count and read_change(data, len(record), &change)
+                )
+            if record is UNSURE:
+                return False
+        return False
+
+    cdef inline int newest_place(self, uint64_t node_id) noexcept nogil:
+        """Return the place of the newest segment that may know a node; behind all if there is none."""
+        cdef int place = 0
+        while place < self.segment_count and node_id >= self.slots[place].end_id:
+            place += 1
+        return place
+
+    cdef int ask_newer(
+        self, uint64_t node_id, int kind, int place, LayersLook *look
+    ) noexcept nogil:
+        """Find the segments from a place on that may know a node and are newer than it; return the
+        place of that which made it, behind all if there is none, and -1 where the careful way must
+        say which they are.
+
+        kind : CHANGED_NODES, or the direction of lists.
+        Cost: 32 bytes of the filter of each, all asked in one go.
+        """
+        cdef const Filter *filter_
+        cdef const Lists *lists
+        look.count = 0
+        look.digest = xxh64_of(<const uint8_t *>&node_id, 8)
+        while place < self.segment_count and self.slots[place].first_id > node_id:
+            if kind == CHANGED_NODES:
+                filter_ = self.slots[place].changed
+            else:
+                lists = <const Lists *>handed_over(<const void **>&self.slots[place].lists[kind])
+                filter_ = NULL if lists == NULL else &lists.filter
+            if filter_ == NULL or look.count == LAYERS_MAX:
+                return -1
+            if filter_.block_count:
+                look.filters[look.count] = filter_
+                look.places[look.count] = place
+                look.count += 1
+            place += 1
+        if look.count and guarded(ask_filters, look):
+            return -1
+        return place
 
     cdef Answer edges(self, ListSearch *search, int direction, int layers) noexcept nogil:
         """Append the edges of a node in all segments, or count them.
 
         layers : that have given edges already; these must be all that there are in the buffer.
         """
-        cdef uint64_t before
-        cdef int place
-        cdef Slot *slot
-        for place in range(self.segment_count):
-            slot = &self.slots[place]
-            if search.id < slot.end_id:
-                search.lists = <const Lists *>handed_over(<const void **>&slot.lists[direction])
-                if search.lists == NULL:
-                    return ODD
-                before = search.out.count
-                if search_growing(search) == ODD:
-                    return ODD
-                layers += search.out.count > before
-            if slot.first_id <= search.id:
+        cdef int place = self.newest_place(search.id), number
+        cdef LayersLook look
+        cdef Runs runs
+        cdef Answer answer = FOUND
+        look.count = 0
+        if place < self.segment_count and self.slots[place].first_id > search.id:
+            place = self.ask_newer(search.id, direction, place, &look)
+            if place < 0:
+                return ODD
+        if place < self.segment_count:
+            look.places[look.count] = place
+            look.count += 1
+        runs.count = 0
+        search.out.takes_marks = True
+        search.out.has_marks = False
+        for number in range(look.count):
+            answer = self.add_run(search, direction, look.places[number], &runs)
+            if answer == ODD:
                 break
-        if layers > 1 and not search.out.only_neighbors and not sort_edges(search.out):
+        search.out.takes_marks = False
+        if answer == ODD:
+            return ODD
+        if search.counting or not runs.count:
+            return FOUND
+        if search.out.only_neighbors and not search.out.has_marks:
+            return FOUND
+        if (runs.count > 1 or search.out.has_marks) and not join_runs(search.out, &runs):
+            return ODD
+        if layers and not sort_edges(search.out):
             return ODD
         return FOUND
+
+    cdef Answer add_run(
+        self, ListSearch *search, int direction, int place, Runs *runs
+    ) noexcept nogil:
+        """Append the edges that a segment knows at a node."""
+        cdef uint64_t before = search.out.count
+        cdef Answer answer
+        search.lists = <const Lists *>handed_over(
+            <const void **>&self.slots[place].lists[direction]
+        )
+        if search.lists == NULL:
+            return ODD
+        answer = search_growing(search)
+        if search.out.count > before:
+            runs.starts[runs.count] = before
+            runs.count += 1
+        return answer
 
     cdef void look_for(self, EdgeLook *edges, int count) noexcept nogil:
         """Find out which of the edges that are open a segment knows, or may know."""

@@ -286,7 +286,7 @@ cdef class QuickView:
 
     cdef object degree_of(self, uint64_t node_id, int direction, codes):
         cdef ListSearch search
-        cdef Buffer out = Buffer(NULL, NULL, 0, 0, False)
+        cdef Buffer out = Buffer(NULL, NULL, 0, 0, False, False, False)
         cdef uint32_t types[64]
         if not fill_types(&search, types, codes):
             return UNSURE
@@ -340,17 +340,18 @@ cdef class QuickView:
 
     cdef Answer edges(self, ListSearch *search, int direction) noexcept nogil:
         """Append the edges of a node in all layers, in order, or count them; the buffer is empty."""
-        cdef Buffer gone = Buffer(NULL, NULL, 0, 0, False)
-        cdef Answer answer = self.edges_but(search, direction, &gone)
-        if gone.count and answer == FOUND:
-            if search.out.only_neighbors:
-                # Which of them are gone is told by their types too.
-                search.out.only_neighbors = False
-                search.out.count = gone.count = 0
-                answer = self.edges_but(search, direction, &gone)
-                search.out.only_neighbors = True
-            if answer == FOUND and not take_out(search.out, &gone):
-                answer = ODD
+        cdef Buffer gone = Buffer(NULL, NULL, 0, 0, False, False, False)
+        cdef Answer answer
+        search.out.has_marks = False
+        answer = self.edges_but(search, direction, &gone)
+        if search.out.only_neighbors and (search.out.has_marks or (gone.count and answer == FOUND)):
+            # Which of them are gone is told by their types too.
+            search.out.only_neighbors = False
+            search.out.count = gone.count = 0
+            answer = self.edges_but(search, direction, &gone)
+            search.out.only_neighbors = True
+        if gone.count and answer == FOUND and not take_out(search.out, &gone):
+            answer = ODD
         free(gone.neighbors)
         return answer
 

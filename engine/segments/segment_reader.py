@@ -36,7 +36,13 @@ from lithograph.segments.table_set import TableSet
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
 if TYPE_CHECKING:
-    from lithograph.kernel._reads import QuickEdges, QuickLists, QuickNames, QuickNodes
+    from lithograph.kernel._reads import (
+        QuickChanges,
+        QuickEdges,
+        QuickLists,
+        QuickNames,
+        QuickNodes,
+    )
 
 IdArray = npt.NDArray[np.int64]
 
@@ -97,6 +103,7 @@ class SegmentReader:
         # Of the commit table, not of this reader: readers are in no cycle, so that the last user
         # of one gives its file back.
         self.span = CommitSpan(footer.first_sequence, footer.last_sequence, self.commits.time_of)
+        self._quick_changes: QuickChanges | None = None
         self.quick_nodes: QuickNodes | None = None
         self.quick_names: QuickNames | None = None
         self.quick_lists: tuple[QuickLists, QuickLists] | None = None
@@ -104,6 +111,16 @@ class SegmentReader:
         view = file.view() if quick is not None and shape is ON_DISK else None
         if quick is not None and view is not None:
             identity, at_hand = (FileKind.SEGMENT, ref.number), (cache, cache.nodes)
+            self._quick_changes = quick.QuickChanges(
+                *view,
+                footer.sections["sparse_nodes"],
+                footer.sections["sparse_nodes_directory"],
+                range(footer.first_id),
+                shape.nodes,
+                identity,
+                *at_hand,
+                filter_=footer.sections["sparse_nodes_filter"],
+            )
             self.quick_nodes = quick.QuickNodes(
                 *view,
                 footer.sections["dense_nodes"],
@@ -112,7 +129,7 @@ class SegmentReader:
                 shape.nodes,
                 identity,
                 *at_hand,
-                changed_filter=footer.sections["sparse_nodes_filter"],
+                changes=self._quick_changes,
                 commits=range(footer.first_sequence, footer.last_sequence + 1),
                 time_of=self.commits.time_of,
             )
@@ -218,7 +235,10 @@ class SegmentReader:
             # So that the kernel knows it next time.
             self.quick_nodes.bring(node_id)
             return version
-        return self._careful_node_version(node_id)
+        version = self._careful_node_version(node_id)
+        if self._quick_changes is not None and version is not None:
+            self._quick_changes.bring(node_id)
+        return version
 
     def bring_nodes(self, ids: IdArray, count: int, size_max: int) -> None:
         """Bring the block of the first of these ids to hand, which are born here and ascend, and
