@@ -14,14 +14,15 @@ from tampering import Tamper, edge, entering, node, opened, verify, without
 
 from lithograph import Graph
 from lithograph.formats.node_patch import NodePatch
-from lithograph.kernel import quick
+from lithograph.kernel import survey
 from lithograph.maintenance import verify as verify_module
-from lithograph.maintenance import verify_plain
+from lithograph.maintenance import verify_quick
 from lithograph.maintenance.verify_graph import GraphCheck
+from lithograph.maintenance.verify_plain import is_plainly_sound
 from lithograph.segments import survey as survey_module
 from lithograph.segments.slice import Mark
 
-pytestmark = pytest.mark.skipif(quick is None, reason="the quick way is the kernel's")
+pytestmark = pytest.mark.skipif(survey is None, reason="the quick way is the kernel's")
 
 NODE_COUNT = 300
 HUB = 7
@@ -59,17 +60,18 @@ def path(plain: Path, tmp_path: Path) -> Path:
 def ways(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, list[str], list[str]]:
     """Return whether the quick way was enough, what was found, and what the careful way finds."""
     enough = []
-    real = verify_plain.is_plainly_sound
+    real = is_plainly_sound
 
     def noted(*arguments: Any) -> bool:
         enough.append(real(*arguments))
         return enough[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr("lithograph.maintenance.verify_deep.is_plainly_sound", noted)
+        patch.setattr(verify_quick, "is_plainly_sound", noted)
+        patch.setattr(verify_quick, "is_sound", lambda *arguments: False)
         found = sorted(map(str, verify(path)))
     with monkeypatch.context() as patch:
-        patch.setattr(verify_module, "may_be_plain", lambda manifest: False)
+        patch.setattr(verify_module, "names_of", lambda manifest: None)
         careful = sorted(map(str, verify(path)))
     return enough == [True], found, careful
 

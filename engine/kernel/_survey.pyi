@@ -1,3 +1,5 @@
+from typing import Any
+
 from lithograph.formats.layout import Buffer
 
 class LeafSurvey:
@@ -18,7 +20,13 @@ def place_blocks(
     data: bytes, starts: Buffer, begin: int, content_max: int, places: Buffer
 ) -> tuple[int, int]: ...
 def take_names(
-    data: bytes, unpacked: bytes, places: Buffer, per_block: int, seed: int, digests: Buffer
+    data: bytes,
+    unpacked: bytes,
+    places: Buffer,
+    per_block: int,
+    seed: int,
+    digests: Buffer,
+    present: Buffer,
 ) -> int: ...
 def take_nodes(
     data: bytes,
@@ -50,3 +58,37 @@ def take_edges(
     born: Buffer,
     changed: Buffer,
 ) -> int: ...
+def node_columns(
+    data: bytes,
+    unpacked: bytes,
+    places: Buffer,
+    firsts: Buffer,
+    counts: Buffer,
+    dense: bool,
+    listed: bool,
+    first_sequence: int,
+    times: Buffer,
+    code_end: int,
+) -> Any: ...
+def edge_columns(
+    data: bytes,
+    unpacked: bytes,
+    places: Buffer,
+    counts: Buffer,
+    listed: bool,
+    first_sequence: int,
+    times: Buffer,
+) -> Any: ...
+def list_columns(
+    key: bytes,
+    data: bytes,
+    starts: Buffer,
+    firsts: Buffer,
+    counts: Buffer,
+    dense: bool,
+    is_out: bool,
+    id_end: int,
+    code_end: int,
+) -> Any: ...
+def hash_edge(key: bytes, source: int, code: int, target: int, name: bytes) -> int: ...
+def may_hold_all(filter: bytes, ids: Buffer) -> bool: ...

@@ -109,19 +109,22 @@ cdef int begin_commits(Commits *commits, uint64_t first, const int64_t[::1] time
 def take_names(
     const uint8_t[::1] data not None, const uint8_t[::1] unpacked not None,
     const uint64_t[:, ::1] places not None, uint64_t per_block, uint64_t seed,
-    uint64_t[::1] digests not None,
+    uint64_t[::1] digests not None, uint8_t[::1] present not None,
 ):
-    """Fill in the XXH64 of names, of seed `seed`, for blocks of a dense table that has a name for
-    every id; return for how many of the blocks.
+    """Fill in the XXH64 of names, of seed `seed`, for blocks of a dense table; return for how many
+    of the blocks.
 
     places, data : as `place_blocks` has them.   unpacked : their frames, in order.
     digests : one for each id; only the last block has fewer ids than `per_block`.
+    present : whether the id has a name.
     """
     cdef Opener opener
     cdef uint64_t index = 0, done = 0, count, number, size, total = digests.shape[0]
     cdef const uint8_t *name
     cdef Made made
     cdef bint is_fine
+    if present.shape[0] != digests.shape[0]:
+        raise ValueError("columns of different lengths")
     begin_opener(&opener, data, unpacked)
     with nogil:
         while index < <uint64_t>places.shape[0] and done < total:
@@ -131,6 +134,8 @@ def take_names(
                 break
             is_fine = True
             for number in range(count):
+                if not opener.heads.heads[number]:
+                    continue
                 size = opener.heads.heads[number] >> 2
                 name = opener.records + opener.heads.offsets[number]
                 if opener.heads.heads[number] & 3 or not 0 < size <= TEXT_SIZE_MAX:
@@ -139,6 +144,7 @@ def take_names(
                 if not is_utf8(name, size):
                     is_fine = False
                     break
+                present[done + number] = 1
                 digests[done + number] = xxh64_seeded(name, size, seed)
             if not is_fine:
                 break

@@ -22,8 +22,7 @@ from lithograph.maintenance.obsolete import sealed_sizes
 from lithograph.maintenance.recovery import valid_slot
 from lithograph.maintenance.verify_deep import verify_graph
 from lithograph.maintenance.verify_files import FilesCheck, note_unnamed
-from lithograph.maintenance.verify_plain import may_be_plain
-from lithograph.segments.name_sum import NameSum
+from lithograph.maintenance.verify_quick import names_of
 from lithograph.write.empty_memtable import memtable_above
 from lithograph.write.journal import Journal
 from lithograph.write.layer_stack import LayerStack
@@ -79,16 +78,16 @@ def verify_store(
     memtable = memtable_above(manifest)
     log_findings, log_path = _check_log(files, begun, manifest, memtable)
     meter = Meter(progress, sum(sealed_sizes(manifest).values()) * (1 + deep))
-    # Where one look over everything may do, records are not gone over one by one before it.
-    plain = NameSum() if deep and memtable.is_empty and may_be_plain(manifest) else None
+    # Where the quick way may do, records are not gone over one by one before it.
+    quick = names_of(manifest) if deep else None
     check = FilesCheck(
         files,
         begun.current.store_uuid,
         manifest,
         deep=deep,
         checksums=checksums,
-        contents=plain is None,
-        names=plain,
+        contents=quick is None,
+        names=quick,
         meter=meter,
     )
     findings += log_findings
@@ -103,7 +102,7 @@ def verify_store(
             None if log_findings else (memtable, log_path),
             place=files.root,
             runs_are_sound=check.runs_are_sound,
-            plain=plain,
+            quick=quick,
             meter=meter,
         )
     meter.finish()

@@ -14,10 +14,11 @@ from lithograph.maintenance.meter import Meter, Pace
 from lithograph.maintenance.node_lives import Part, Report
 from lithograph.maintenance.obsolete import sealed_sizes
 from lithograph.maintenance.verify_graph import GraphCheck, Index, NameStream
-from lithograph.maintenance.verify_plain import is_plainly_sound
+from lithograph.maintenance.verify_quick import Stored, is_quickly_sound
+from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.name_sum import NameSum
 from lithograph.segments.run_reader import RunReader
-from lithograph.segments.segment_check import check_contents, check_tables
+from lithograph.segments.segment_check import check_contents, check_past, check_tables
 from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.stored_slice import StoredSlice
 from lithograph.write.memtable import Memtable
@@ -35,15 +36,15 @@ def verify_graph(
     *,
     place: str,
     runs_are_sound: bool,
-    plain: NameSum | None,
+    quick: NameSum | None,
     meter: Meter,
 ) -> list[Finding]:
     """Return what contradicts SPEC.md between the files, and between them and what is logged.
 
     logged : the commits behind the manifest's, and the path of the log; None leaves them out.
     place : path for what is wrong in no single file.   runs_are_sound : else names are left out.
-    plain : the names of the runs where one look over everything may do (`verify_plain`); records
-        were not gone over yet.
+    quick : the names of the runs where the quick way may do (`verify_quick`); records were not
+        gone over yet.
     meter : is told the bytes of the files that were gone over.
     """
     findings: list[Finding] = []
@@ -51,6 +52,7 @@ def verify_graph(
     def report(path: str, message: str) -> None:
         findings.append(Finding(path, 0, message))
 
+    stored: list[Stored] = []
     parts: list[Part] = []
     indexes: list[Index] = []
     for entry in manifest.segments:
@@ -58,6 +60,7 @@ def verify_graph(
         _compare_entry(segment, entry, report)
         history = shelf.history(entry, store_uuid)
         parts.append(Part(segment.path, StoredSlice(segment, history), len(manifest.types)))
+        stored.append((segment, history))
     if logged is not None and not logged[0].is_empty:
         memtable, path = logged
         commits = memtable.commits
@@ -69,17 +72,16 @@ def verify_graph(
     ]
     _compare_counts(shelf, store_uuid, manifest, place, report)
     floor = manifest.floor_sequence
-    if plain is not None:
-        [entry] = manifest.segments
-        segment = shelf.segment(entry, store_uuid)
-        if runs_are_sound and is_plainly_sound(segment, len(manifest.types), plain, meter):
+    size = sum(sealed_sizes(manifest).values())
+    if quick is not None:
+        above = logged[0] if logged is not None and not logged[0].is_empty else None
+        if runs_are_sound and is_quickly_sound(stored, manifest, above, quick, meter, size):
             return findings
-        wrong = _contents(segment)
+        wrong = [found for both in stored for found in _contents(*both)]
         if wrong:
-            return [*findings, *wrong]
+            return wrong
     try:
         names = indexes if runs_are_sound else None
-        size = sum(sealed_sizes(manifest).values())
         with Pace(meter, size, _PASSES * (parts[-1].slice_.end_id if parts else 0)) as pace:
             GraphCheck(parts, names, floor, place, report, manifest.purged_count, pace).run()
     except CorruptionError as error:
@@ -87,12 +89,17 @@ def verify_graph(
     return findings
 
 
-def _contents(segment: SegmentReader) -> list[Finding]:
-    """Return what is wrong with the tables and records of a segment."""
+def _contents(segment: SegmentReader, history: HistoryReader | None) -> list[Finding]:
+    """Return what is wrong with the tables and records of a segment and its history."""
+    errors: list[CorruptionError] = []
     try:
-        errors = [*check_tables(segment), *check_contents(segment)]
+        errors += check_tables(segment)
+        errors += check_contents(segment)
+        # Beside a damaged segment, what its versions say is not known.
+        if history is not None and not errors:
+            errors += check_past(history, segment)
     except CorruptionError as error:
-        errors = [error]
+        errors.append(error)
     return [Finding.of(error) for error in errors]
 
 

@@ -39,7 +39,8 @@ class FilesCheck:
 
     checksums : every byte of each is read, and its checksum looked at.
     deep : the same, and everything in it is decoded.
-    contents : with `deep`, decode the records of segments, too; without it somebody else does.
+    contents : with `deep`, decode the records of segments and histories, too; without it somebody
+        else does.
     names : with `deep`, every name of every run is added to it.
     meter : is told the bytes of each file.
 
@@ -114,7 +115,7 @@ class FilesCheck:
             if count != entry.version_count:
                 yield _differs(reader, "versions", count, entry.version_count)
             if self._deep and segment_is_sound:
-                yield from check_history(reader, segment)
+                yield from check_history(reader, segment, contents=self._contents)
             elif self._deep or self._checksums:
                 # Beside a damaged segment, what its versions say is not known.
                 yield from reader.file.check_blocks()

@@ -21,31 +21,29 @@ from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.survey import IdArray, Stretch, survey
 
 _SUM_END: Final = 2**64
-_COMMITS_MAX: Final = 2**20
-"""Commits of which times and counts are kept in memory."""
 
 
 def may_be_plain(manifest: Manifest) -> bool:
     """Return whether one look may do: one segment from the first commit on, without history."""
     return (
-        kernel is not None
-        and len(manifest.segments) == 1
+        len(manifest.segments) == 1
         and manifest.segments[0].history is None
-        and len(manifest.runs) == 1
         and not manifest.floor_sequence
         and not manifest.purged_count
-        and manifest.last_sequence <= _COMMITS_MAX
     )
 
 
-def is_plainly_sound(segment: SegmentReader, type_count: int, names: NameSum, meter: Meter) -> bool:
+def is_plainly_sound(
+    segment: SegmentReader, rows: IdArray, type_count: int, names: NameSum, meter: Meter
+) -> bool:
     """Return True if everything in the segment is right, and fits the run; False for not known.
 
     segment : the only one; its blocks and its commit table were checked.
-    names : of the only run, which is sound.
+    rows : of the commit table: (sequence, time, node count, edge count).
+    names : of all runs, which are sound.
     """
     try:
-        return _PlainCheck(segment, type_count, names, meter).is_sound()
+        return _PlainCheck(segment, rows, type_count, names, meter).is_sound()
     except (CorruptionError, NotPlainError):
         return False
 
@@ -54,7 +52,12 @@ class _PlainCheck:
     """The check of one plain segment. All nodes and edges in it are alive."""
 
     def __init__(
-        self, segment: SegmentReader, type_count: int, names: NameSum, meter: Meter
+        self,
+        segment: SegmentReader,
+        rows: IdArray,
+        type_count: int,
+        names: NameSum,
+        meter: Meter,
     ) -> None:
         self._segment = segment
         self._type_count = type_count
@@ -62,7 +65,6 @@ class _PlainCheck:
         self._names_left = names.total
         self._meter = meter
         self._first = segment.footer.first_sequence
-        rows = np.array(list(segment.all_commits()), np.int64).reshape(-1, 4)
         self._times = np.ascontiguousarray(rows[:, 1])
         # How many more nodes and edges there are after each commit; what is born is taken away.
         self._nodes_left = np.diff(rows[:, 2], prepend=0)

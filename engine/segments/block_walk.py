@@ -18,7 +18,7 @@ from lithograph.formats.envelope import COLUMNS_WITH_DICTIONARY, RAW, WITH_DICTI
 from lithograph.formats.table_block import encode_block
 from lithograph.kernel import survey
 from lithograph.segments.table_check import Place
-from lithograph.segments.table_reader import Block, TableReader
+from lithograph.segments.table_reader import Block, SparseTable, TableReader
 
 _READ_SIZE: Final = 2**20
 _BLOCKS_AT_ONCE: Final = 2**12
@@ -116,7 +116,8 @@ class BlockWalk:
             (self._table.record(block, place).decode(bytes) if block.heads.size(place) else b"", 0)
             for place in range(len(block.ids))
         ]
-        body = encode_block(records, complete=self._is_bare)
+        ids = block.ids if isinstance(self._table, SparseTable) else None
+        body = encode_block(records, ids, complete=self._is_bare)
         if self._is_bare:
             body = b"\1" + body
         places = np.zeros((1, _PLACE_COUNT), np.uint64)

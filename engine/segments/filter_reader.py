@@ -53,8 +53,13 @@ class FilterReader:
 
         Cost: its size in memory, up to 64 MiB: that of 44 million names.
         """
+        data = self.data()
+        return WholeFilter(data) if data is not None else None
+
+    def data(self) -> bytes | None:
+        """Return the bytes of `whole`."""
         size = self.block_count * FILTER_BLOCK_SIZE
-        return WholeFilter(self._file.read(self._offset, size)) if size <= _WHOLE_MAX else None
+        return self._file.read(self._offset, size) if size <= _WHOLE_MAX else None
 
     def check_ahead(self) -> None:
         """Check all of it, for who will ask of many."""

@@ -64,8 +64,13 @@ def check_contents(segment: SegmentReader) -> Findings:
         yield from _caught(lambda check=check: check(segment))  # type: ignore[misc]
 
 
-def check_history(history: HistoryReader, segment: SegmentReader) -> Findings:
-    """Yield everything that is wrong with a history, in itself and beside its segment."""
+def check_history(
+    history: HistoryReader, segment: SegmentReader, *, contents: bool = True
+) -> Findings:
+    """Yield everything that is wrong with a history, in itself and beside its segment.
+
+    contents : also what `check_past` finds; else blocks and padding alone are looked at.
+    """
     footer, whose = history.footer, segment.footer
     damaged = False
     for error in history.file.check_blocks():
@@ -73,12 +78,18 @@ def check_history(history: HistoryReader, segment: SegmentReader) -> Findings:
         yield error
     if damaged:
         return
-    known = range(footer.end_id)
     mine = (footer.first_sequence, footer.last_sequence, footer.first_id, footer.end_id)
     if mine != (whose.first_sequence, whose.last_sequence, whose.first_id, whose.end_id):
         yield _wrong(history, f"the slice is {mine}, not that of the segment")
         return
     yield from check_padding(history.file, footer.sections)
+    if contents:
+        yield from check_past(history, segment)
+
+
+def check_past(history: HistoryReader, segment: SegmentReader) -> Findings:
+    """Yield what is wrong with the tables and records of a history, whose blocks are sound."""
+    known = range(history.footer.end_id)
     yield from check_records(history.nodes, known)
     for lists in history.lists:
         yield from check_records(lists.sparse, known)

@@ -117,14 +117,19 @@ class _Names:
     def take(self, size: int) -> HashArray:
         """Return the hashes of the next names."""
         assert kernel is not None
-        digests = np.zeros(size, np.uint64)
+        digests, present = np.zeros(size, np.uint64), np.zeros(size, np.uint8)
         done, per_block = 0, self._per_block
         for batch in self.walk.take(-(-size // per_block)):
             count = len(batch.places)
-            into = digests[done : done + count * per_block]
-            if kernel.take_names(*batch, per_block, self._seed, into) != count:
+            into = slice(done, done + count * per_block)
+            if (
+                kernel.take_names(*batch, per_block, self._seed, digests[into], present[into])
+                != count
+            ):
                 raise NotPlainError
-            done += len(into)
+            done += count * per_block
+        if not present.all():
+            raise NotPlainError
         return digests
 
 

@@ -40,7 +40,7 @@ from lithograph.formats.table_block import (
 )
 from lithograph.formats.table_directory import DENSE_ROW, SPARSE_ROW
 from lithograph.ids import ID_END
-from lithograph.kernel import UNSURE, quick
+from lithograph.kernel import UNSURE, quick, survey
 from lithograph.segments.block_cache import BlockCache
 from lithograph.segments.columns import decode_columns
 from lithograph.segments.dictionary import StoredDictionary
@@ -201,6 +201,17 @@ class TableReader:
             body = self._envelope(offset, end - start, exact=False)
             return body.read(0, body.size)
 
+    @property
+    def per_block(self) -> int:
+        """Records in a block of a table that is not sparse; the last one may have fewer."""
+        return self._block_count_max
+
+    def positions(self, first: int, end: int) -> npt.NDArray[np.int64]:
+        """Return the positions that the directory of a table of lists has for blocks."""
+        size = self._row.size
+        data = self.file.read(self._directory.offset + first * size, (end - first) * size)
+        return np.frombuffer(data, "<i8").reshape(-1, size // ID_SIZE)[:, -1]
+
     def starts(self, first: int, end: int) -> npt.NDArray[np.int64]:
         """Return where each of the blocks [first, end) begins in the section, and where the one
         behind them does, as the directory says: whoever follows it looks at every one."""
@@ -330,6 +341,15 @@ class RecordTable(TableReader, ABC):
         for index in range(self.first_block(start), self.block_count):
             yield self.block(index)
 
+    @abstractmethod
+    def blocks_below(self, end: int) -> int:
+        """Return how many blocks begin with an id below `end`."""
+
+    @abstractmethod
+    def heads(self, first: int, end: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the first ids of the blocks [first, end), and how many each has, or in a sparse
+        table may have."""
+
     def check_ahead(self, start: int, end: int) -> None:
         """Check the blocks where ids from `start` to before `end` may stand, and their rows, so
         that the kernel can go over them; whoever needs what is damaged will say so.
@@ -374,11 +394,6 @@ class DenseTable(RecordTable):
         if wanted != self.block_count:
             raise self.wrong(f"{self.block_count} blocks for {len(ids)} ids, not {wanted}")
 
-    @property
-    def per_block(self) -> int:
-        """Ids in a block; the last one may have fewer."""
-        return self._block_count_max
-
     def find(self, node_id: int) -> tuple[Block, int] | None:
         if node_id not in self.ids:
             return None
@@ -403,6 +418,15 @@ class DenseTable(RecordTable):
     def first_block(self, start: int) -> int:
         return max(start - self.ids.start, 0) // self._block_count_max
 
+    def blocks_below(self, end: int) -> int:
+        count = max(min(end, self.ids.stop) - self.ids.start, 0)
+        return -(-count // self._block_count_max)
+
+    def heads(self, first: int, end: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        size = self._block_count_max
+        starts = self.ids.start + np.arange(first, end, dtype=np.int64) * size
+        return starts, np.minimum(size, self.ids.stop - starts)
+
 
 class SparseTable(RecordTable):
     """A table over any ids; its filter keeps most look-ups away from it.
@@ -426,6 +450,7 @@ class SparseTable(RecordTable):
     ) -> None:
         super().__init__(file, identity, blocks, directory, row, block_count_max, cache, dictionary)
         self.filter: FilterReader | None = None
+        self._filter_data: bytes | None = None
         self._starts: list[int] | None = None
         if (filter_.size == 0) != (self.block_count == 0) or filter_.size % FILTER_BLOCK_SIZE:
             raise self.wrong(f"a filter of {filter_.size} bytes for {self.block_count} blocks")
@@ -473,6 +498,24 @@ class SparseTable(RecordTable):
 
     def first_block(self, start: int) -> int:
         return max(self._bisect(start), 0)
+
+    def blocks_below(self, end: int) -> int:
+        return self._bisect(end - 1) + 1
+
+    def heads(self, first: int, end: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        size = self._row.size
+        rows = self.file.read(self._directory.offset + first * size, (end - first) * size)
+        starts = np.frombuffer(rows, "<i8").reshape(-1, size // ID_SIZE)[:, 0].copy()
+        return starts, np.full(end - first, self._block_count_max, np.int64)
+
+    def may_hold_all(self, ids: npt.NDArray[np.int64]) -> bool:
+        """Return whether the filter knows all of some ids; in the kernel alone."""
+        assert survey is not None
+        if self.filter is None:
+            return not len(ids)
+        if self._filter_data is None:
+            self._filter_data = self.filter.data()
+        return self._filter_data is not None and survey.may_hold_all(self._filter_data, ids)
 
     def _first_ids(self) -> Sequence[int]:
         """Return the first id of each block, read once: a small directory is searched in memory."""
