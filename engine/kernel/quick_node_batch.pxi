@@ -12,7 +12,7 @@ def keep_block(QuickRecords records not None, uint64_t index, bytes body not Non
         &heads, start, len(body), count, 0, True
     ):
         return False
-    records.blocks.put(&records.places[index & records.place_mask], index, &heads, start)
+    records.blocks.put(&records.places[index & records.place_mask], index, &heads, start, False)
     return True
 
 

@@ -309,6 +309,18 @@ cdef class QuickStore:
                 return False
         return False
 
+    cdef QuickNodes nodes_with(self, uint64_t node_id):
+        """Return the nodes of the segment that made a node, if no newer one may have changed it; else
+        None."""
+        cdef int place = self.newest_place(node_id)
+        cdef LayersLook look
+        look.count = 0
+        if place < self.segment_count and self.slots[place].first_id > node_id:
+            place = self.ask_newer(node_id, CHANGED_NODES, place, &look)
+        if look.count or not 0 <= place < self.segment_count:
+            return None
+        return self.nodes[place]
+
     cdef inline int newest_place(self, uint64_t node_id) noexcept nogil:
         """Return the place of the newest segment that may know a node; behind all if there is none."""
         cdef int place = 0
