@@ -32,6 +32,7 @@ from lithograph.segments.version import EdgeVersion
 from lithograph.tools.testing import segment_samples as segments
 from lithograph.tools.testing.samples import MOMENT
 from lithograph.tools.testing.slices import RawSlice
+from lithograph.view import edge_scan
 from lithograph.view import view as view_module
 
 if kernel.quick is None:
@@ -255,8 +256,8 @@ def test_a_store_answers_alike_through_flushes_changes_and_merges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few edges at a time, so that lists are gone on with; and over memtables, segments, both."""
-    monkeypatch.setattr(view_module, "_EDGES_FIRST", 2)
-    monkeypatch.setattr(view_module, "_EDGES_MAX", 8)
+    monkeypatch.setattr(edge_scan, "EDGES_FIRST", 2)
+    monkeypatch.setattr(edge_scan, "EDGES_MAX", 8)
     monkeypatch.setattr(view_module, "_SOURCES_FIRST", 3)
     rng = random.Random(5)
     names = [f"node {number}" for number in range(40)]

@@ -220,7 +220,7 @@ def take_edges(
     room: int,
     codes: Iterable[int] | None,
     valid_at: int | None,
-    name: str | None,
+    names: list[str] | None,
     careful_name: Callable[[int], str],
 ) -> Any: ...
 def take_incoming(

@@ -1,6 +1,8 @@
 # What readers get of an edge: its fields, which become Python's when they are asked for.
 
+# Not known to the cycle collector, as `NodeRecord`.
 @cython.auto_pickle(False)
+@cython.no_gc
 cdef class EdgeRecord:
     """The fields of an edge, as `read.records.Edge` tells what they are."""
 

@@ -28,13 +28,13 @@ cdef int fill_key(EdgeKey *key, code, neighbor, str text) except -1:
 
 def take_edges(
     QuickView view not None, type edge_class not None, list sources not None, Py_ssize_t first,
-    tuple after, Py_ssize_t room, codes, valid_at, str name, careful_name not None,
+    tuple after, Py_ssize_t room, codes, valid_at, list names, careful_name not None,
 ):
     """Return edges that leave nodes, in order, about `room` of them.
 
     sources : ids, those from place `first` on.   after : (type code, target id, key), of the first
         one only edges behind this one; or None.   codes, valid_at : as of `View.edges_at`.
-    name : of all sources; None if it must be looked up.   careful_name : id -> name of an end.
+    names : of the sources; None if they must be looked up.   careful_name : id -> name of an end.
 
     Returns
     -------
@@ -49,6 +49,8 @@ def take_edges(
     cdef list found = []
     cdef Py_ssize_t count, place = first, index
     cdef uint64_t source
+    if names is not None and len(names) != len(sources):
+        raise ValueError("as many names as sources are wanted")
     if not set_wanted(&wanted, codes, valid_at):
         return found, first, after, False
     try:
@@ -65,7 +67,10 @@ def take_edges(
                 break
             after = None if answer == NONE else key_tuple(&wanted.passed)
             if len(found) > count:
-                source_name = join.name(source, careful_name) if name is None else name
+                if names is None:
+                    source_name = join.name(source, careful_name)
+                else:
+                    source_name = names[place]
                 for index in range(count, len(found)):
                     edge = found[index]
                     edge.source = source_name

@@ -138,6 +138,13 @@ class Reads(ABC):
             found = view.edges_at(view.require(name), name, directions, codes, moment)
         return self._while_open(islice(found, count))
 
+    def _edges_by_name(self, names: Iterator[str] | None = None) -> Iterator[Edge]:
+        """Return an iterator over the edges that leave the nodes of these names, in their order;
+        None: of all nodes, in the order of their names. Names without a node are passed."""
+        view = self._view()
+        found = view.names_in_order("", None) if names is None else names
+        return self._while_open(view.edges_by_name(found))
+
     def get_edge(self, source: str, type: str, target: str, *, key: str = "") -> Edge | None:
         """Return one edge, or None. Cost: two name look-ups and one search at the source."""
         return self._view().edge(

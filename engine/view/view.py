@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lithograph.catalog.generation import LazySegment
 from lithograph.errors import CorruptionError, InvalidArgumentError, NodeNotFoundError
-from lithograph.formats.operations import AdjacentEdge
-from lithograph.formats.optional_fields import NO_MOMENT
 from lithograph.formats.text import check_name, check_text
 from lithograph.ids import ABSENT, ID_END
 from lithograph.kernel import UNSURE, quick
@@ -30,13 +27,13 @@ from lithograph.read.name_scan import scan_names
 from lithograph.read.neighbors import (
     TypeCodes,
     degree,
-    edge_states,
     neighbor_list,
     source_ids,
 )
 from lithograph.read.records import Edge, Node
 from lithograph.read.traversal import k_hop
 from lithograph.segments.layer import Direction, Layers
+from lithograph.view.edge_scan import EdgeScan, check_list
 from lithograph.view.node_scan import NodeScan
 from lithograph.write.layer_stack import LayerStack
 
@@ -50,11 +47,9 @@ DIRECTIONS: Final = {
     "in": (Direction.IN,),
     "both": (Direction.OUT, Direction.IN),
 }
-# Few at first, for who wants few; then many, so that what a batch costs is nothing per edge.
+# Nodes whose edges are read together: few at first, for who wants few.
 _SOURCES_FIRST: Final = 16
 _SOURCES_MAX: Final = 1024
-_EDGES_FIRST: Final = 64
-_EDGES_MAX: Final = 1024
 
 COUNT_END: Final = 10**16
 """Limits and hops are below this, far from what `islice` cannot count."""
@@ -163,7 +158,7 @@ class View:
         if self.quick is not None and len(directions) == 1 and node_id >= 0:
             found = self.quick.neighbors(node_id, directions[0], types)
             if found is UNSURE:
-                self._check_list(node_id, directions[0])
+                check_list(self.layers, node_id, directions[0])
                 found = self.quick.neighbors(node_id, directions[0], types)
             if found is not UNSURE:
                 ids: IdArray = found
@@ -291,111 +286,37 @@ class View:
         valid_at: int | None,
     ) -> Iterator[Edge]:
         """Yield the node's edges: out, then in, each once; a self loop is out."""
+        scan = self._edge_scan()
         for direction in directions:
             if direction == Direction.OUT:
-                yield from self._out_edges([node_id], name, types, valid_at)
+                yield from scan.leaving([node_id], [name], types, valid_at)
             else:
-                yield from self._in_edges(node_id, name, len(directions) == 1, types, valid_at)
+                yield from scan.entering(node_id, name, len(directions) == 1, types, valid_at)
 
     def all_edges(self, types: TypeCodes, valid_at: int | None) -> Iterator[Edge]:
         """Yield every edge once, by source id, then type code, target id and key."""
-        sources = source_ids(self.layers)
-        count = _SOURCES_FIRST
+        scan, sources, count = self._edge_scan(), source_ids(self.layers), _SOURCES_FIRST
         while page := list(islice(sources, count)):
-            yield from self._out_edges(page, None, types, valid_at)
+            yield from scan.leaving(page, None, types, valid_at)
             count = min(4 * count, _SOURCES_MAX)
 
-    def _out_edges(
-        self, sources: list[int], name: str | None, types: TypeCodes, valid_at: int | None
-    ) -> Iterator[Edge]:
-        """Yield the edges that leave nodes; `name` is that of all of them, None if unknown."""
-        at, room = 0, _EDGES_FIRST
-        after: AdjacentEdge | None = None
-        while at < len(sources):
-            if quick is not None and self.quick is not None:
-                found, at, after, is_sure = quick.take_edges(
-                    self.quick,
-                    Edge,
-                    sources,
-                    at,
-                    after,
-                    room,
-                    types,
-                    valid_at,
-                    name,
-                    self._end_name,
-                )
-                yield from found
-                room = min(4 * room, _EDGES_MAX)
-                if is_sure:
-                    continue
-            names = {} if name is None else {sources[at]: name}
-            states = edge_states(self.layers, sources[at], Direction.OUT, types, self.sequence)
-            for state in states:
-                if after is not None and (state.type_code, state.target, state.key) <= after:
-                    continue
-                if valid_at is None or _holds(state, valid_at):
-                    yield self.edge_of(state, names)
-            at, after = at + 1, None
+    def edges_by_name(self, names: Iterator[str]) -> Iterator[Edge]:
+        """Yield the edges that leave the nodes of these names, in their order."""
+        scan, count = self._edge_scan(), _SOURCES_FIRST
+        while page := list(islice(names, count)):
+            ids = self.look_up_all(page)
+            live = np.flatnonzero(ids >= 0).tolist()
+            yield from scan.leaving(ids[live].tolist(), [page[place] for place in live], None, None)
+            count = min(4 * count, _SOURCES_MAX)
 
-    def _in_edges(
-        self, node_id: int, name: str, with_loops: bool, types: TypeCodes, valid_at: int | None
-    ) -> Iterator[Edge]:
-        """Yield the edges that enter a node."""
-        done, room, is_checked = 0, _EDGES_FIRST, False
-        while quick is not None and self.quick is not None:
-            taken = quick.take_incoming(
-                self.quick,
-                Edge,
-                node_id,
-                name,
-                done,
-                room,
-                with_loops,
-                types,
-                valid_at,
-                self._end_name,
-            )
-            if taken is not UNSURE:
-                found, next_ = taken
-                yield from found
-                if next_ is None:
-                    return
-                done, room = next_, min(4 * room, _EDGES_MAX)
-            elif is_checked:
-                break
-            else:
-                self._check_list(node_id, Direction.IN)
-                is_checked = True
-        names = {node_id: name}
-        states = edge_states(self.layers, node_id, Direction.IN, types, self.sequence)
-        for state in islice(states, done, None):
-            if (with_loops or state.source != state.target) and (
-                valid_at is None or _holds(state, valid_at)
-            ):
-                yield self.edge_of(state, names)
-
-    def _end_name(self, node_id: int) -> str:
-        """Return the name of the end of an edge, the careful way."""
-        return name_of(self.layers, node_id)
-
-    def _check_list(self, node_id: int, direction: Direction) -> None:
-        """Check what holds a node's list, so that the kernel can go over it: the careful way reads
-        only parts of a hub's block, and would for ever."""
-        for layer in self.layers.graph:
-            if isinstance(layer, LazySegment):
-                layer.check_lists_ahead(direction, node_id, node_id + 1)
+    def _edge_scan(self) -> EdgeScan:
+        return EdgeScan(self.layers, self.sequence, self.quick, self.edge_of)
 
     def nodes_in_order(
         self, prefix: str, type_name: str | None, after: str | None
     ) -> Iterator[Node]:
         """Yield the live nodes whose names start with `prefix`, behind `after`, in name order."""
-        behind = after is not None and after >= prefix
-        start = after if behind and after is not None else prefix
-        names = takewhile(
-            lambda name: name.startswith(prefix),
-            scan_names(self.layers, start, after=behind),
-        )
+        names = self.names_in_order(prefix, after)
         if self.quick is None:
             found: Iterator[Node] = filter(None, map(self.node, names))
         else:
@@ -404,6 +325,14 @@ class View:
         for node in found:
             if type_name is None or node.type == type_name:
                 yield node
+
+    def names_in_order(self, prefix: str, after: str | None) -> Iterator[str]:
+        """Yield the names that start with `prefix`, behind `after`, those of dead nodes too."""
+        behind = after is not None and after >= prefix
+        start = after if behind and after is not None else prefix
+        return takewhile(
+            lambda name: name.startswith(prefix), scan_names(self.layers, start, after=behind)
+        )
 
     def codes(self, types: object) -> TypeCodes:
         """Return the codes of one or several types; None for all; unknown ones select nothing."""
@@ -474,7 +403,3 @@ def known_id(node_id: Any) -> int:
     if number < 0:
         raise NodeNotFoundError(operator.index(node_id))
     return number
-
-
-def _holds(state: EdgeState, moment: int) -> bool:
-    return state.valid_from <= moment and (state.valid_to == NO_MOMENT or moment < state.valid_to)

@@ -59,13 +59,16 @@ class Selection:
 
     def edges(self) -> Iterator[Edge]:
         """Yield the edges, ordered by the name of their source."""
-        view = self.view
-        for node in view.nodes(prefix=self._prefix, type=self._type):
-            for edge in view.edges(node.name):
-                if self._is_whole or self._has_name(edge.target):
-                    self.edge_count += 1
-                    self._tell()
-                    yield edge
+        names = None if self._is_whole else self._names()
+        for edge in self.view._edges_by_name(names):
+            if self._is_whole or self._has_name(edge.target):
+                self.edge_count += 1
+                self._tell()
+                yield edge
+
+    def _names(self) -> Iterator[str]:
+        for node in self.view.nodes(prefix=self._prefix, type=self._type):
+            yield node.name
 
     def _tell(self) -> None:
         self._report(self.node_count + self.edge_count, self._total)
