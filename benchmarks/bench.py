@@ -67,6 +67,7 @@ def main() -> None:
         keys = [row.key for row in ROWS]
         try:
             results = measure(options.nodes, keys, options, folder)
+            options.peers = options.growth_peers
             growth = [
                 measure(size, GROWTH_ROWS, options, folder)
                 for size in (options.growth_sizes if options.growth else ())
@@ -88,6 +89,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--keep", type=Path, help="where loaded stores stay for the next run")
     parser.add_argument("--growth", action="store_true", help="measure how figures grow with W")
+    parser.add_argument(
+        "--growth-peers", default="lithograph", help="others load for hours at the largest size"
+    )
     parser.add_argument("--growth-sizes", default=",".join(map(str, GROWTH_SIZES)))
     parser.add_argument("--report", type=Path, default=REPORT, help="where the report goes")
     options = parser.parse_args()
@@ -95,6 +99,7 @@ def _options() -> argparse.Namespace:
     if unknown := set(asked) - set(PEERS):
         parser.error(f"no peer {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
     options.peers = ["lithograph", *(peer for peer in asked if peer != "lithograph")]
+    options.growth_peers = options.growth_peers.split(",")
     options.growth_sizes = [int(size) for size in options.growth_sizes.split(",")]
     return options
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from workload import Ids, NodeRow
@@ -99,6 +99,18 @@ class Peer(Protocol):
 
     def commit_size(self) -> int:
         """Return the bytes that one durable commit of a node appends; asked of lithograph only."""
+
+
+@runtime_checkable
+class BulkLoads(Protocol):
+    """A peer whose own way to load is so much faster than its transactions that nobody would take
+    these for a whole graph. `begin_load` and `end_load` stand around the puts of all of it."""
+
+    def begin_load(self) -> None:
+        """Take what is put from now on as rows to load."""
+
+    def end_load(self) -> None:
+        """Load what is still waiting; puts are transactions again."""
 
 
 class NoRawBytes:

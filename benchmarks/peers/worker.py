@@ -20,7 +20,15 @@ from typing import Any, ClassVar, Final
 from measure import Measured, of_each, time_all, time_each, time_once
 from workload import NodeRow, Workload
 
-from peers.base import DISK, CannotError, Peer, make_peer, remove_store, size_bytes
+from peers.base import (
+    DISK,
+    BulkLoads,
+    CannotError,
+    Peer,
+    make_peer,
+    remove_store,
+    size_bytes,
+)
 from peers.disk_peer import Appender
 from peers.oracle import Oracle, Queries, WrongAnswerError
 
@@ -191,6 +199,8 @@ class Desk:
         """Return the seconds of the transactions and of closing; making rows does not count."""
         work, seconds = self._setting.work, 0.0
         self.peer.open(self._store, "normal")
+        if isinstance(self.peer, BulkLoads):
+            self.peer.begin_load()
         for start in range(0, work.node_count, BATCH):
             end = min(start + BATCH, work.node_count)
             rows = [work.node(number) for number in range(start, end)]
@@ -198,6 +208,8 @@ class Desk:
         for start in range(0, work.edge_count, BATCH):
             edges = list(work.edges(start, min(start + BATCH, work.edge_count)))
             seconds += _seconds(lambda edges=edges: self.peer.put_edges(edges))  # type: ignore[misc]
+        if isinstance(self.peer, BulkLoads):
+            seconds += _seconds(self.peer.end_load)
         return seconds + _seconds(self.peer.close)
 
     def _compact(self) -> float:
