@@ -182,17 +182,37 @@ static inline const uint8_t *add_sizes(const uint8_t *at, const uint8_t *end, ui
     const uint64_t low = 0x0101010101010101ULL, high = 0x8080808080808080ULL;
     while (count) {
         uint64_t value;
-        if (count >= 8 && end - at >= 8 && !(load64(at) & high)) {
-            /* Eight heads of a byte each, as one word: 64 heads took 0.12 us one by one. */
-            uint64_t sizes = load64(at) >> 2 & 0x3f3f3f3f3f3f3f3fULL;
-            if ((sizes - low) & ~sizes & high) {
-                return NULL;
+        if (end - at >= 8) {
+            /* As many heads of one or two bytes as a word has, without a branch on their sizes: of a
+             * block of W the heads took 0.12 us one by one, 0.07 where eight of one byte were one step. */
+            uint64_t word = load64(at), goes_on = word & high, second = goes_on << 8;
+            uint64_t kept = ~0ULL >> (goes_on >> 63 << 3), ends = ~word & kept & high;
+            uint64_t heads = (ends >> 7) * low >> 56;
+            uint64_t firsts, seconds, sizes;
+            if (heads > count) {
+                for (heads = 1; heads < count; heads++) {
+                    ends &= ends - 1;
+                }
+                kept = ((ends & -ends) << 1) - 1;
+                goes_on &= kept;
+                second &= kept;
             }
-            sizes = (sizes & 0x00ff00ff00ff00ffULL) + (sizes >> 8 & 0x00ff00ff00ff00ffULL);
-            *sum += sizes * 0x0001000100010001ULL >> 48;
-            at += 8;
-            count -= 8;
-            continue;
+            if (!(goes_on & second) && heads) {
+                second = (second >> 7) * 0xff;
+                word &= kept & ~high;
+                firsts = word >> 2 & ~second & 0x1f1f1f1f1f1f1f1fULL;
+                seconds = word & second;
+                /* A byte of zero: no record is empty, and no second byte is there for nothing. */
+                sizes = firsts | seconds | (goes_on & kept) >> 7 | (~kept & low);
+                if ((sizes - low) & ~sizes & high) {
+                    return NULL;
+                }
+                seconds = (seconds & 0x00ff00ff00ff00ffULL) + (seconds >> 8 & 0x00ff00ff00ff00ffULL);
+                *sum += (firsts * low >> 56) + (seconds * 0x0001000100010001ULL >> 48 << 5);
+                at += kept == ~0ULL ? 8 : lowest_bit(~kept) >> 3;
+                count -= heads;
+                continue;
+            }
         }
         at = read_varint(at, end, &value);
         if (!at || value <= 3 || value >= (uint64_t)1 << 50) {
