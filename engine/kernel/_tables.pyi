@@ -102,6 +102,9 @@ class RecordMerge:
         self, builder: BlockBuilder, end_id: int, count_max: int, gapless: bool = False
     ) -> Any: ...
 
+def decode_list(
+    data: Buffer, flags: int, count_max: int, marks: tuple[Any, ...]
+) -> tuple[list[tuple[int, int, str]], list[Any]] | None: ...
 def encode_columns(
     records: list[tuple[bytes, int]], ids: list[int] | None, versions: bool
 ) -> Any: ...

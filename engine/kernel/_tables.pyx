@@ -6,6 +6,7 @@ loops do not do themselves they hand back, entry by entry, and the plain way doe
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
@@ -95,6 +96,7 @@ include "block_builder.pxi"
 include "stored_source.pxi"
 include "edge_blocks.pxi"
 include "stored_lists.pxi"
+include "list_decoder.pxi"
 include "list_encoder.pxi"
 include "careful_ids.pxi"
 include "list_merge.pxi"

@@ -32,7 +32,9 @@ from lithograph.maintenance.salvage_plan import expect_a_store, plan_salvage
 from lithograph.maintenance.salvage_segment import SalvageSegment
 from lithograph.maintenance.salvage_version import SalvagedVersion, Step
 
-_NAMES_KEPT_MAX: Final = 100_000
+_NAMES_KEPT_MAX: Final = 300_000
+_NAMES_SIZE_MAX: Final = 32 * 2**20
+"""Letters of names that are kept. To read one takes 16 µs, and each edge needs two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Salvage:
         self._first_ids = [one.segment.footer.first_id for one in self._segments]
         self._names: dict[int, str] = {}
         self._kept: dict[int, str | None] = {}
+        self._kept_size = 0
+        self._last_read = -2
         self._ended: dict[int, list[SalvagedVersion]] = {}
         for segment in self._segments:
             segment.survey()
@@ -132,17 +136,38 @@ class Salvage:
 
     def name_of(self, node_id: int) -> str | None:
         """Return the name that a node has or had; None where it is lost."""
+        kept = self._kept.get(node_id)
+        if kept is not None:
+            return kept
         known = self._names.get(node_id)
         if known is not None:
             return known
         if node_id in self._kept:
-            return self._kept[node_id]
-        place = bisect_right(self._first_ids, node_id) - 1
-        name = self._segments[place].name_of(node_id) if place >= 0 else None
-        if len(self._kept) >= _NAMES_KEPT_MAX:
+            return None
+        if len(self._kept) >= _NAMES_KEPT_MAX or self._kept_size >= _NAMES_SIZE_MAX:
             self._kept.clear()
+            self._kept_size = 0
+        name = self._read_name(node_id)
         self._kept[node_id] = name
+        self._kept_size += len(name or "")
         return name
+
+    def _read_name(self, node_id: int) -> str | None:
+        """Read a name from the segment it was born in; where one after the other is asked for, with
+        those behind it in its block, in 3 µs each."""
+        place = bisect_right(self._first_ids, node_id) - 1
+        if place < 0:
+            return None
+        follows = node_id == self._last_read + 1
+        self._last_read = node_id
+        if follows:
+            near = self._segments[place].names_from(node_id)
+            if near:
+                self._kept.update(near)
+                self._kept_size += sum(map(len, near.values()))
+                self._last_read = max(near)
+                return near.get(node_id)
+        return self._segments[place].name_of(node_id)
 
     def type_name(self, code: int) -> str:
         """Return the name of a type; where it is lost, one made of its code."""

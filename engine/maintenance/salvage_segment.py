@@ -14,6 +14,7 @@ from lithograph.formats.adjacency_group import Mark
 from lithograph.formats.edge_patch import EdgePatch
 from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.operations import AdjacentEdge
+from lithograph.maintenance.salvage_edges import EndStates
 from lithograph.maintenance.salvage_finding import Findings
 from lithograph.maintenance.salvage_lists import Listed, decoded, placed
 from lithograph.maintenance.salvage_span import SalvageSpan
@@ -63,6 +64,7 @@ class SalvageSegment:
         self._findings = findings
         self._clock = SalvageSpan(segment, first_time, findings)
         segment.span = self._clock.span
+        self._end_states = EndStates(segment.edge_table, self._clock, segment.shape.positions)
 
     # Names and nodes ---------------------------------------------------------------------------
 
@@ -93,6 +95,23 @@ class SalvageSegment:
             return self.segment.name_of(node_id)
         except CorruptionError:
             return None
+
+    def names_from(self, node_id: int) -> dict[int, str]:
+        """Return the names of a node born here and of those behind it in its block; nothing where
+        any of them is lost."""
+        table = self.segment.names
+        found: dict[int, str] = {}
+        try:
+            at = table.find(node_id)
+            if at is not None:
+                block, first = at
+                for place in range(first, len(block.ids)):
+                    if block.heads.size(place):
+                        name = table.record(block, place).decode(decode_name)
+                        found[block.ids[place]] = name
+        except CorruptionError:
+            return {}
+        return found
 
     def nodes(self) -> Iterator[SalvagedVersion]:
         """Yield what is left of the versions of nodes, by id, those of each oldest first."""
@@ -189,15 +208,9 @@ class SalvageSegment:
 
     def _with_versions(self, source: int, listed: Listed, first: int) -> _Ends:
         """Return edges with their end states, which begin at a position; None of what is lost."""
-        table, span = self.segment.edge_table, self._clock.span
-        self._clock.guessed = False
-        try:
-            versions: list[EdgeVersion | None] = list(table.versions(first, len(listed), span))
-        except CorruptionError:
+        versions: Sequence[EdgeVersion | None] | None = self._end_states.at(first, len(listed))
+        if versions is None:
             versions = [self._version_at(first + place) for place in range(len(listed))]
-        else:
-            if self._clock.guessed:
-                versions = [self._version_at(first + place) for place in range(len(listed))]
         ends: _Ends = []
         for (adjacent, mark), version in zip(listed, versions, strict=True):
             if version is None and mark == Mark.DEAD:

@@ -29,12 +29,17 @@ class SalvageSpan:
         self._first_time = first_time
         self._findings = findings
         self._guesses: dict[int, int] = {}
+        # The commit that was asked for last, and when it was: most often it is the next one, too.
+        self._known = 0, 0
 
     def _time_of(self, sequence: int) -> int:
+        if sequence == self._known[0]:
+            return self._known[1]
         block = (sequence - self._first) // self._block
         if block not in self._guesses:
             try:
-                return self._commits.time_of(sequence)
+                self._known = sequence, self._commits.time_of(sequence)
+                return self._known[1]
             except CorruptionError as error:
                 self._findings.add(error, "commit times", self._block)
                 self._guesses[block] = self._guess(block)

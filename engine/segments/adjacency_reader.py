@@ -18,7 +18,7 @@ from lithograph.formats.adjacency_list import (
 from lithograph.formats.operations import AdjacentEdge
 from lithograph.formats.segment_shape import ON_DISK, SegmentShape
 from lithograph.formats.table_block import INDEXED, PURE
-from lithograph.kernel import UNSURE, quick
+from lithograph.kernel import UNSURE, quick, tables
 from lithograph.segments.stored import Stored
 from lithograph.segments.table_reader import Block, DenseTable, SparseTable
 
@@ -50,7 +50,7 @@ class FoundList:
     def decode(self) -> MarkedEdges:
         """Return all edges."""
         flags, count_max = self._flags, self._shape.group_edges
-        return MarkedEdges(*self._stored.decode(lambda data: decode_list(data, flags, count_max)))
+        return MarkedEdges(*self._stored.decode(lambda data: _decoded(data, flags, count_max)))
 
     def count(self) -> int:
         """Return how many edges there are. Cost: O(1) with an index."""
@@ -93,6 +93,18 @@ class FoundList:
             for place in range(self._place)
             if block.heads.size(place)
         )
+
+
+_MARKS: Final = tuple(Mark)
+
+
+def _decoded(data: bytes, flags: int, count_max: int) -> tuple[list[AdjacentEdge], list[Mark]]:
+    """Do what `decode_list` does, in the kernel where it can.
+
+    Cost: 0.3 µs per edge, 3 in Python.
+    """
+    known = tables.decode_list(data, flags, count_max, _MARKS) if tables is not None else None
+    return decode_list(data, flags, count_max) if known is None else known
 
 
 _QUICK_SIZE_MAX: Final = 64 * 1024

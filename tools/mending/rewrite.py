@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from lithograph import Graph, Transaction
+from lithograph.formats.edge_patch import UNCHANGED_EDGE
 from lithograph.formats.moment import decode_moment
 from lithograph.formats.node_patch import NodePatch
 from lithograph.formats.optional_fields import NO_MOMENT
@@ -24,6 +25,11 @@ from lithograph.maintenance.salvage_version import SalvagedVersion, Step
 from lithograph.tools.mending.id_set import IdSet
 from lithograph.tools.mending.lost import EdgeKey, Lost
 from lithograph.tools.mending.version_sorter import VersionSorter
+
+_PLAIN_EDGE: Final[dict[str, Any]] = dict.fromkeys(
+    ("valid_from", "valid_to", "properties", "created_at")
+)
+"""The fields of an edge that has none: nothing stays of another one that was there."""
 
 _ITEMS_PER_COMMIT: Final = 10_000
 _SIZE_PER_COMMIT: Final = 16 * 2**20
@@ -228,6 +234,9 @@ class Rewrite:
             return
         if tx is None:
             self.edge_count += is_made
+            return
+        if is_made and version.born == self._time and patch == UNCHANGED_EDGE:
+            tx.put_edge(source, type_name, target, key=key[3], **_PLAIN_EDGE)
             return
         fields: dict[str, Any] = {}
         for name in ("valid_from", "valid_to"):
