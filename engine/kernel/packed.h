@@ -87,7 +87,17 @@ static inline const uint8_t *read_packed(
         return at;
     }
     mask = UINT64_MAX >> (64 - width);
-    for (size_t place = 0; place < count; place++) {
+    /* Narrow ones fit one word, wherever they begin in a byte. */
+    size_t place = 0;
+    if (width <= 56) {
+        for (; place < count && (place * width >> 3) + 8 <= size; place++) {
+            delta = load64(at + (place * width >> 3)) >> (place * width & 7) & mask;
+            least = delta < least ? delta : least;
+            most = delta > most ? delta : most;
+            values[place] = lowest + delta;
+        }
+    }
+    for (; place < count; place++) {
         delta = bits_at(at, size, place * width) & mask;
         least = delta < least ? delta : least;
         most = delta > most ? delta : most;

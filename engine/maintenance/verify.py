@@ -23,6 +23,7 @@ from lithograph.maintenance.recovery import valid_slot
 from lithograph.maintenance.verify_deep import verify_graph
 from lithograph.maintenance.verify_files import FilesCheck, note_unnamed
 from lithograph.maintenance.verify_quick import names_of
+from lithograph.segments.name_sum import NameSum
 from lithograph.write.empty_memtable import memtable_above
 from lithograph.write.journal import Journal
 from lithograph.write.layer_stack import LayerStack
@@ -78,23 +79,26 @@ def verify_store(
     memtable = memtable_above(manifest)
     log_findings, log_path = _check_log(files, begun, manifest, memtable)
     meter = Meter(progress, sum(sealed_sizes(manifest).values()) * (1 + deep))
-    # Where the quick way may do, records are not gone over one by one before it.
-    quick = names_of(manifest) if deep else None
-    check = FilesCheck(
-        files,
-        begun.current.store_uuid,
-        manifest,
-        deep=deep,
-        checksums=checksums,
-        contents=quick is None,
-        names=quick,
-        meter=meter,
-    )
     findings += log_findings
-    findings += map(Finding.of, check.run())
-    note_unnamed(files, begun.current.store_uuid)
-    if deep and check.segments_are_sound:
-        findings += verify_graph(
+
+    def compared(quick: NameSum | None) -> list[Finding] | None:
+        """Return what is wrong with the files; with `quick` None where that way does not say."""
+        check = FilesCheck(
+            files,
+            begun.current.store_uuid,
+            manifest,
+            deep=deep,
+            checksums=checksums,
+            contents=quick is None,
+            names=quick,
+            meter=meter,
+        )
+        found = [Finding.of(error) for error in check.run()]
+        if quick is not None and found:
+            return None
+        if not deep or not check.segments_are_sound:
+            return found
+        between = verify_graph(
             shelf,
             begun.current.store_uuid,
             manifest,
@@ -105,6 +109,12 @@ def verify_store(
             quick=quick,
             meter=meter,
         )
+        return None if between is None else [*found, *between]
+
+    quick = names_of(manifest) if deep else None
+    found = compared(quick) if quick is not None else None
+    findings += (found if found is not None else compared(None)) or []
+    note_unnamed(files, begun.current.store_uuid)
     meter.finish()
     return findings
 

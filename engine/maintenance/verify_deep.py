@@ -15,10 +15,8 @@ from lithograph.maintenance.node_lives import Part, Report
 from lithograph.maintenance.obsolete import sealed_sizes
 from lithograph.maintenance.verify_graph import GraphCheck, Index, NameStream
 from lithograph.maintenance.verify_quick import Stored, is_quickly_sound
-from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.name_sum import NameSum
 from lithograph.segments.run_reader import RunReader
-from lithograph.segments.segment_check import check_contents, check_past, check_tables
 from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.stored_slice import StoredSlice
 from lithograph.write.memtable import Memtable
@@ -38,13 +36,13 @@ def verify_graph(
     runs_are_sound: bool,
     quick: NameSum | None,
     meter: Meter,
-) -> list[Finding]:
+) -> list[Finding] | None:
     """Return what contradicts SPEC.md between the files, and between them and what is logged.
 
     logged : the commits behind the manifest's, and the path of the log; None leaves them out.
     place : path for what is wrong in no single file.   runs_are_sound : else names are left out.
-    quick : the names of the runs where the quick way may do (`verify_quick`); records were not
-        gone over yet.
+    quick : the names of all runs, to go the quick way (`verify_quick`) and no other: records were
+        not gone over yet. None comes back where it does not find that all is right.
     meter : is told the bytes of the files that were gone over.
     """
     findings: list[Finding] = []
@@ -75,11 +73,8 @@ def verify_graph(
     size = sum(sealed_sizes(manifest).values())
     if quick is not None:
         above = logged[0] if logged is not None and not logged[0].is_empty else None
-        if runs_are_sound and is_quickly_sound(stored, manifest, above, quick, meter, size):
-            return findings
-        wrong = [found for both in stored for found in _contents(*both)]
-        if wrong:
-            return wrong
+        is_sound = is_quickly_sound(stored, manifest, above, quick, meter, size)
+        return findings if is_sound else None
     try:
         names = indexes if runs_are_sound else None
         with Pace(meter, size, _PASSES * (parts[-1].slice_.end_id if parts else 0)) as pace:
@@ -87,20 +82,6 @@ def verify_graph(
     except CorruptionError as error:
         findings.append(Finding.of(error))
     return findings
-
-
-def _contents(segment: SegmentReader, history: HistoryReader | None) -> list[Finding]:
-    """Return what is wrong with the tables and records of a segment and its history."""
-    errors: list[CorruptionError] = []
-    try:
-        errors += check_tables(segment)
-        errors += check_contents(segment)
-        # Beside a damaged segment, what its versions say is not known.
-        if history is not None and not errors:
-            errors += check_past(history, segment)
-    except CorruptionError as error:
-        errors.append(error)
-    return [Finding.of(error) for error in errors]
 
 
 def _index(run: RunReader) -> Index:
