@@ -63,7 +63,7 @@ cdef class NodeRecord:
 
     @property
     def updated_at(self):
-        return moment_of(self.updated_us)
+        return commit_moment(self.updated_us)
 
     @property
     def _properties(self):
@@ -154,6 +154,27 @@ cdef bint read_moment(uint64_t value, int64_t time, int64_t *moment) noexcept no
 
 cdef inline int64_t floor_of(int64_t value, int64_t unit) noexcept nogil:
     return value / unit - (value % unit < 0)
+
+
+cdef enum:
+    MOMENTS_KEPT = 256
+
+cdef int64_t moment_keys[MOMENTS_KEPT]
+cdef list MOMENTS = [None] * MOMENTS_KEPT
+
+
+cdef object commit_moment(int64_t moment):
+    """Return `moment_of` the time of a commit, which many nodes share: 40 -> 15 ns where it is the
+    one that was asked for last of those in its place."""
+    cdef Py_ssize_t place = <uint64_t>moment * <uint64_t>0x9E3779B97F4A7C15 >> 56
+    cdef object found = MOMENTS[place]
+    if found is None or moment_keys[place] != moment:
+        found = moment_of(moment)
+        # Whoever comes between finds none.
+        MOMENTS[place] = None
+        moment_keys[place] = moment
+        MOMENTS[place] = found
+    return found
 
 
 cdef object moment_of(int64_t moment):
