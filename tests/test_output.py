@@ -121,6 +121,14 @@ def test_a_terminal_stops_where_it_is_told_to() -> None:
     assert "31m" not in stream.getvalue()
 
 
+@pytest.mark.parametrize(("empty", "shown"), [("none", "none\n"), ("no one", "no one\n"), ("", "")])
+def test_no_rows_are_no_table(empty: str, shown: str) -> None:
+    stream = Terminal()
+    Output(stream=stream).table(("name", "age"), iter(()), empty)
+
+    assert stream.getvalue() == shown
+
+
 def test_one_object_is_one_line_in_ndjson() -> None:
     long, short = io.StringIO(), io.StringIO()
     Output(as_json=True, stream=long).answer(PEOPLE[0])

@@ -66,6 +66,28 @@ def test_everything_becomes_one_segment_and_one_run(
     assert run(capsys, "--store", str(store), "--dry-run").files == []
 
 
+def test_what_stays_as_it_is_is_not_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One segment is compressed; the only run stays, and no moment is told that nothing reaches."""
+    path = tmp_path / "store"
+    with lithograph.open(path) as graph:
+        graph.put_node("only", observations=["words " * 100])
+        graph.checkpoint()
+    before = contents(path)
+    planned = run(capsys, "--store", str(path), "--dry-run")
+    answer = run(capsys, "--store", str(path))
+    after = contents(path)
+    [segment] = [name for name in before if name.endswith(".seg")]
+    [merged] = [name for name in after if name.endswith(".seg")]
+
+    assert planned.file_count_in == answer.file_count_in == 1
+    assert planned.bytes_in == answer.bytes_in == len(before[segment])
+    assert answer.bytes_out == len(after[merged])
+    assert main(["compact", "--store", str(path)]) == 0
+    assert "floor" not in capsys.readouterr().out
+
+
 def test_what_was_superseded_is_dropped(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     now = datetime.now(UTC)
     planned = run(

@@ -41,6 +41,15 @@ def test_a_node_is_erased(store: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert graph.verify(deep=True) == []
 
 
+def test_rows_in_a_pipe_name_what_waits_only_if_it_does(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["purge", "Ada", "--store", str(store)]) == 0
+    figures = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+
+    assert figures == ["path", "name", "node_count", "file_count"]
+
+
 def test_a_name_that_never_was_is_absent(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["purge", "nobody", "--store", str(store)]) == 1
     captured = capsys.readouterr()

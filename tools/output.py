@@ -146,13 +146,14 @@ class Output:
         row: Callable[[Item], Sequence[Any]],
         *,
         terminal_rows_max: int | None = None,
+        empty: str = "none",
     ) -> None:
         """Write a sequence, each item as it comes: in bounded memory but on a terminal.
 
         JSON is a list, NDJSON an object on each line, of all fields of the items; a pipe and a
         terminal get the cells that `row` makes of one, under the names of the columns.
 
-        terminal_rows_max : on a terminal stop here, and say so.
+        terminal_rows_max : on a terminal stop here, and say so.   empty : as in `table`.
         """
         if self.as_lines:
             for item in items:
@@ -163,11 +164,11 @@ class Output:
             self.line("]")
         elif self.is_terminal and terminal_rows_max is not None:
             rest = iter(items)
-            self.table(columns, map(row, islice(rest, terminal_rows_max)))
+            self.table(columns, map(row, islice(rest, terminal_rows_max)), empty)
             if next(rest, None) is not None:
                 self.line(f"the first {terminal_rows_max:,}; --limit N shows more")
         else:
-            self.table(columns, map(row, items))
+            self.table(columns, map(row, items), empty)
 
     def items(self, texts: Iterable[str]) -> None:
         """Write JSON texts as the items of a list, one on a line, each as it comes."""
@@ -184,23 +185,30 @@ class Output:
         """Write one tab-separated row."""
         self.line("\t".join(map(cell_text, cells)))
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "none"
+    ) -> None:
         """Write rows: framed under the names of the columns on a terminal, bare in a pipe.
+
+        empty : what a terminal shows where there is no row.
 
         In a pipe each row is written as it comes; on a terminal all are held.
         """
         if self.is_terminal:
-            self._framed(columns, rows)
+            held = [tuple(row) for row in rows]
+            if held:
+                self._framed(columns, held)
+            elif empty:
+                self.line(empty)
             return
         for row in rows:
             self.row(row)
 
-    def _framed(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def _framed(self, columns: Sequence[str], held: Sequence[tuple[Any, ...]]) -> None:
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
-        held = [tuple(row) for row in rows]
         framed = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         texts = [[_terminal_cell(value) for value in row] for row in held]
         widths = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,10 +12,6 @@ from lithograph.tools.commands.common import Verbs, add_verb, moment, store_path
 from lithograph.tools.exit_code import OK
 from lithograph.tools.output import Output, human_size
 from lithograph.tools.progress import progress
-
-if TYPE_CHECKING:
-    from lithograph.graph.stats import Stats
-
 
 _DETAILS = """\
 Compresses, and makes reading fastest. Other processes go on reading and writing
@@ -98,22 +93,34 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _compact(path: str, when: datetime | None) -> CompactAnswer:
     with lithograph.open(path, mode="w") as graph:
-        before = graph.stats()
+        before = _files(graph)
         log_commit_count = graph.sequence - _flushed(graph)
         with progress("compacting", "bytes") as report:
             graph.compact(report, drop_history_before=when)
-        after = graph.stats()
-        changed = before.generation != after.generation
+        after = _files(graph)
         return CompactAnswer(
             path,
             False,
-            _file_count(before) if changed else 0,
-            _size(before) if changed else 0,
-            _size(after) if changed else 0,
-            after.floor_time,
+            len(before.keys() - after.keys()),
+            sum(before[name] for name in before.keys() - after.keys()),
+            sum(after[name] for name in after.keys() - before.keys()),
+            graph.stats().floor_time,
             log_commit_count,
             [],
         )
+
+
+def _files(graph: lithograph.Graph) -> dict[str, int]:
+    """Return the sizes of the files that the newest manifest names, by their names."""
+    from lithograph.formats.file_names import history_name, run_name, segment_name
+
+    manifest = graph._engine.journal.stack.generation.manifest
+    found = {run_name(run.number): run.size for run in manifest.runs}
+    for entry in manifest.segments:
+        found[segment_name(entry.partition, entry.number)] = entry.size
+        if entry.history is not None:
+            found[history_name(entry.partition, entry.number)] = entry.history_size
+    return found
 
 
 def _flushed(graph: lithograph.Graph) -> int:
@@ -141,14 +148,6 @@ def _estimate(path: str, when: datetime | None) -> CompactAnswer:
         found.log_commit_count,
         list(found.inputs),
     )
-
-
-def _file_count(stats: Stats) -> int:
-    return stats.segment_count + stats.history_count + stats.run_count
-
-
-def _size(stats: Stats) -> int:
-    return stats.segment_size_bytes + stats.history_size_bytes + stats.run_size_bytes
 
 
 def _time(text: str) -> datetime:

@@ -83,9 +83,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             found,
             _row,
             terminal_rows_max=TERMINAL_ROWS_MAX,
+            empty="no difference",
         )
-    if not found.count and output.is_terminal:
-        output.line("no difference")
     return FINDINGS if found.count else OK
 
 

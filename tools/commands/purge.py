@@ -25,7 +25,7 @@ the node deleted and not yet erased: purge it again then. Where another process
 still reads the old files they stay until it closes the store: which these are
 is said, and the exit code is 1; "segtool checkpoint" removes them then.
 Exits 1 too if no node ever had the name.
-Rows in a pipe: figure, value.
+Rows in a pipe: figure, value; then waiting, file, and reader, process, if any.
 
 examples:
   segtool purge "Ada Lovelace" --store my.graph"""
@@ -69,7 +69,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if output.as_json:
         output.answer(answer)
     else:
-        output.table(("figure", "value"), msgspec.structs.asdict(answer).items())
+        figures = msgspec.structs.asdict(answer)
+        waiting, readers = figures.pop("waiting"), figures.pop("readers")
+        rows = [*figures.items(), *(("waiting", name) for name in waiting)]
+        output.table(("figure", "value"), [*rows, *(("reader", process) for process in readers)])
     if not found.waiting:
         return OK
     complain(
