@@ -115,9 +115,10 @@ def _columns(unit: str) -> Progress:
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
-        TransferSpeedColumn,
     )
     from rich.text import Text
+
+    from lithograph.tools.output import human_size
 
     class Count(ProgressColumn):
         def render(self, task: Task) -> Text:
@@ -126,15 +127,16 @@ def _columns(unit: str) -> Progress:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+            if task.speed is None:
+                return Text("")
+            return Text(f"{human_size(int(task.speed)) if of_bytes else f'{task.speed:,.0f}'}/s")
 
-    counted: tuple[ProgressColumn, ...] = (Count(), Rate())
-    if unit == "bytes":
-        counted = (DownloadColumn(binary_units=True), TransferSpeedColumn())
+    of_bytes = unit == "bytes"
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        *counted,
+        DownloadColumn(binary_units=True) if of_bytes else Count(),
+        Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),

@@ -93,7 +93,8 @@ def _show(found: MapAnswer, output: Output) -> None:
         output.table(_COLUMNS, _pictured(segments, output))
     share = f", {100 * found.superseded_share:.1f} % superseded" if segments else ""
     output.line(f"segments    {human_size(found.size_bytes)}{share}")
-    output.line(f"name index  {human_size(found.run_size_bytes)} in {found.run_count} runs")
+    runs = "1 run" if found.run_count == 1 else f"{found.run_count} runs"
+    output.line(f"name index  {human_size(found.run_size_bytes)} in {runs}")
     commits = "commit" if found.log_commit_count == 1 else "commits"
     waiting = f", {found.log_commit_count:,} {commits} in no segment yet"
     output.line(f"log         {human_size(found.log_size_bytes)}{waiting}")
