@@ -167,6 +167,8 @@ def _hubs() -> RawSlice:
     for target in range(count):
         slice_.raw_edges[3, (1, target, "")] = [made()]
         slice_.raw_edges[7, (0, 5, f"key {target:03}")] = [made()]
+        for code in (1, 2, 40):
+            slice_.raw_edges[101, (code, target, "")] = [made()]
     return slice_
 
 
