@@ -119,8 +119,10 @@ def entity_line(node: Node, dialect: Dialect, *, times: bool) -> dict[str, Any]:
     line["name"] = node.name
     line["entityType"] = node.type
     line["observations"] = list(node.observations)
-    raw = _raw(properties, dialect)
     created_at = node.created_at if times or is_set(node) else None
+    if not properties and created_at is None:
+        return line
+    raw = _raw(properties, dialect)
     if put_time(line, CREATED_AT, created_at, properties):
         raw.append(CREATED_AT.name)
     return put_properties(line, ENTITY_FIELDS, properties, raw)
@@ -134,12 +136,16 @@ def relation_line(edge: Edge, dialect: Dialect, *, times: bool) -> dict[str, Any
     valid_from = edge.valid_from
     if edge.key != ("" if valid_from is None else str(to_json(valid_from))):
         line["key"] = edge.key
-    raw = _raw(properties, dialect)
     created_at = edge.created_at if times or is_set(edge) else None
+    valid_to = edge.valid_to
+    if not properties and created_at is None and valid_from is None and valid_to is None:
+        # As most are: 3.1 -> 2.6 µs for one, with its encoding.
+        return line
+    raw = _raw(properties, dialect)
     for key, time in (
         (CREATED_AT, created_at),
         (VALID_FROM, valid_from),
-        (VALID_TO, edge.valid_to),
+        (VALID_TO, valid_to),
     ):
         if put_time(line, key, time, properties):
             raw.append(key.name)
