@@ -14,7 +14,8 @@ cdef struct Lists:
 
 
 cdef enum:
-    # Of a group that has marks and no keys.
+    # Flags of a group, and marks.
+    KEYED = 1
     MARKED = 2
     DEAD_MARK = 1
     MADE_MARK = 3
@@ -27,8 +28,15 @@ cdef struct Edge:
     uint64_t code, neighbor
 
 
+cdef struct Key:
+    # Of an edge, where it stands in the file.
+    const uint8_t *at
+    uint64_t size
+
+
 cdef struct Buffer:
-    # Edges: their neighbors, and behind these in the same memory their type codes.
+    # Edges: their neighbors, and behind these in the same memory their type codes; with `with_keys`
+    # between both their keys.
     # Grows between two tries, never inside one.
     uint64_t *neighbors
     uint32_t *codes
@@ -37,6 +45,9 @@ cdef struct Buffer:
     # Whether edges of older segments may stand among them that a list ends, or has again: `DEAD` is
     # set in those that it ends. Lists of which this is so are odd where nobody takes that.
     bint takes_marks, has_marks
+    # The same of edges with keys.
+    bint takes_keys, has_keys, with_keys
+    Key *keys
 
 
 cdef struct ListSearch:
@@ -84,7 +95,10 @@ cdef Answer decode_list(
     cdef uint64_t *neighbors
     cdef uint64_t code = 0, step, shape, count, place, previous_count = 0
     cdef uint64_t last_neighbor = 0, total = 0, groups = 0, group_count = 0, edge_count = 0
-    cdef bint is_first = True, wanted, same, is_marked, has_marks = False
+    cdef bint is_first = True, wanted, same, is_repeated, has_marks = False
+    cdef int extended
+    cdef Key last_key = Key(NULL, 0)
+    cdef Key *keys
     cdef Buffer *out = search.out
     if not flags & PURE:
         if search.probe != NULL or search.counting or not out.takes_marks:
@@ -123,15 +137,17 @@ cdef Answer decode_list(
         if code >= TYPE_CODE_END:
             return ODD
         count = shape + 1
-        is_marked = shape == 7
-        if is_marked:
-            # Keys are left to the careful way.
-            if flags & PURE or at >= end or at[0] != MARKED:
+        extended = 0
+        if shape == 7:
+            if at >= end or not 1 <= at[0] <= KEYED | MARKED:
+                return ODD
+            extended = at[0]
+            if (extended & MARKED and flags & PURE) or (extended & KEYED and not out.takes_keys):
                 return ODD
             at += 1
         if shape >= 6:
             at = read_varint(at, end, &count)
-            if at == NULL or not (1 if is_marked else 7) <= count <= GROUP_COUNT_MAX:
+            if at == NULL or not (1 if extended else 7) <= count <= GROUP_COUNT_MAX:
                 return ODD
         wanted = is_wanted(search, code)
         neighbors = scratch
@@ -139,11 +155,15 @@ cdef Answer decode_list(
             if out.room - out.count < count:
                 return FULL
             neighbors = out.neighbors + out.count
-        at = read_neighbors(at, end, limit, count, neighbors)
+        if extended & KEYED:
+            at = read_parallel(at, end, count, neighbors)
+        else:
+            at = read_neighbors(at, end, limit, count, neighbors)
         if at == NULL:
             return ODD
-        if same and (neighbors[0] <= last_neighbor or previous_count < GROUP_COUNT_MAX):
+        if same and (neighbors[0] < last_neighbor or previous_count < GROUP_COUNT_MAX):
             return ODD
+        is_repeated = same and neighbors[0] == last_neighbor
         if flags & INDEXED:
             row = start + 8 + 16 * groups
             if (
@@ -154,7 +174,21 @@ cdef Answer decode_list(
             ):
                 return ODD
         last_neighbor = neighbors[count - 1]
-        if is_marked:
+        keys = NULL
+        if out.keys != NULL and wanted and not search.counting:
+            keys = out.keys + out.count
+        if extended & KEYED:
+            out.has_keys = True
+            at = pass_keys(at, end, count, neighbors, is_repeated, &last_key, keys)
+            if at == NULL:
+                return ODD
+        elif is_repeated:
+            return ODD
+        else:
+            last_key.size = 0
+            if keys != NULL:
+                memset(keys, 0, count * sizeof(Key))
+        if extended & MARKED:
             at = mark_dead(at, end, count, neighbors)
             if at == NULL:
                 return ODD
@@ -175,6 +209,52 @@ cdef Answer decode_list(
     if not flags & PURE and not has_marks:
         return ODD
     return FOUND
+
+
+cdef const uint8_t *read_parallel(
+    const uint8_t *at, const uint8_t *end, uint64_t count, uint64_t *neighbors
+) noexcept nogil:
+    """Read the neighbors of a group with keys, which may follow themselves; NULL as
+    `read_neighbors`."""
+    cdef uint64_t place, delta, neighbor = 0
+    for place in range(count):
+        at = read_varint(at, end, &delta)
+        if at == NULL or delta >= ID_END:
+            return NULL
+        neighbor += delta
+        if neighbor >= ID_END:
+            return NULL
+        neighbors[place] = neighbor
+    return at
+
+
+cdef const uint8_t *pass_keys(
+    const uint8_t *at, const uint8_t *end, uint64_t count, const uint64_t *neighbors,
+    bint is_repeated, Key *last, Key *keys
+) noexcept nogil:
+    """Read the keys of a group into `keys`, if it is not NULL, and return where they end; NULL where
+    they are not sound, or edges do not ascend.
+
+    is_repeated : the first edge has the neighbor of the one before it, whose key is `last`.
+    """
+    cdef uint64_t place, size
+    cdef bint any_key = False
+    for place in range(count):
+        at = read_varint(at, end, &size)
+        if at == NULL or size > <uint64_t>(end - at) or size > TEXT_SIZE_MAX_:
+            return NULL
+        if size and not is_utf8(at, size):
+            return NULL
+        if place:
+            is_repeated = neighbors[place] == neighbors[place - 1]
+        if is_repeated and compare_bytes(last.at, last.size, at, size) >= 0:
+            return NULL
+        last[0] = Key(at, size)
+        if keys != NULL:
+            keys[place] = last[0]
+        any_key = any_key or size
+        at += size
+    return at if any_key else NULL
 
 
 cdef const uint8_t *mark_dead(
@@ -373,24 +453,38 @@ cdef bint begin_buffer(Buffer *out, uint64_t room) noexcept nogil:
 cdef bint make_room(Buffer *out, uint64_t more) noexcept nogil:
     """Make room for more edges; False without memory."""
     cdef uint64_t room = max(out.room, <uint64_t>32)
+    cdef uint64_t edge_size = sizeof(uint64_t) + sizeof(uint32_t)
     cdef uint64_t *grown
+    cdef uint32_t *codes
     if out.room - out.count >= more:
         return True
     while room - out.count < more:
         if room >= <uint64_t>1 << 40:
             return False
         room *= 2
-    grown = <uint64_t *>malloc(room * (sizeof(uint64_t) + sizeof(uint32_t)))
+    if out.with_keys:
+        edge_size += sizeof(Key)
+    grown = <uint64_t *>malloc(room * edge_size)
     if grown == NULL:
         return False
+    codes = <uint32_t *>(<uint8_t *>grown + room * (edge_size - sizeof(uint32_t)))
     if out.count:
         memcpy(grown, out.neighbors, out.count * sizeof(uint64_t))
-        memcpy(grown + room, out.codes, out.count * sizeof(uint32_t))
+        memcpy(codes, out.codes, out.count * sizeof(uint32_t))
+        if out.keys != NULL:
+            memcpy(grown + room, out.keys, out.count * sizeof(Key))
     free(out.neighbors)
     out.neighbors = grown
-    out.codes = <uint32_t *>(grown + room)
+    out.keys = <Key *>(grown + room) if out.with_keys else NULL
+    out.codes = codes
     out.room = room
     return True
+
+
+cdef bint keep_keys(Buffer *out) noexcept nogil:
+    """Keep the keys of edges from now on; False without memory."""
+    out.with_keys = True
+    return make_room(out, out.room - out.count + 1)
 
 
 cdef bint sort_edges(Buffer *out) noexcept nogil:
@@ -522,7 +616,7 @@ def edges_before(const uint8_t[::1] body not None, list offsets not None, list h
     offsets, heads : of its records, as `block_heads` returns them.
     """
     cdef ListSearch search
-    cdef Buffer out = Buffer(NULL, NULL, 0, 0, False, False, False)
+    cdef Buffer out = Buffer(NULL, NULL, 0, 0, False, False, False, False, False, False, NULL)
     cdef uint64_t start, head, size, group_count, edge_count, sum = 0
     cdef Py_ssize_t number
     if not 0 <= place <= len(heads) or len(offsets) <= len(heads):

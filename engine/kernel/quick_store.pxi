@@ -364,10 +364,11 @@ cdef class QuickStore:
 
         layers : that have given edges already; these must be all that there are in the buffer.
         """
-        cdef int place = self.newest_place(search.id), number
+        cdef int place = self.newest_place(search.id)
+        cdef uint64_t first = search.out.count
         cdef LayersLook look
         cdef Runs runs
-        cdef Answer answer = FOUND
+        cdef Answer answer
         look.count = 0
         if place < self.segment_count and self.slots[place].first_id > search.id:
             place = self.ask_newer(search.id, direction, place, &look)
@@ -376,16 +377,17 @@ cdef class QuickStore:
         if place < self.segment_count:
             look.places[look.count] = place
             look.count += 1
-        runs.count = 0
-        search.out.takes_marks = True
-        search.out.has_marks = False
-        for number in range(look.count):
-            answer = self.add_run(search, direction, look.places[number], &runs)
-            if answer == ODD:
-                break
-        search.out.takes_marks = False
+        answer = self.add_runs(search, direction, &look, &runs)
         if answer == ODD:
             return ODD
+        if search.out.has_keys and search.out.has_marks and not search.counting:
+            # Which edges are the same is told by their keys too.
+            search.out.count = first
+            if not keep_keys(search.out):
+                return ODD
+            answer = self.add_runs(search, direction, &look, &runs)
+            if answer == ODD:
+                return ODD
         if search.counting or not runs.count:
             return FOUND
         if search.out.only_neighbors and not search.out.has_marks:
@@ -395,6 +397,22 @@ cdef class QuickStore:
         if layers and not sort_edges(search.out):
             return ODD
         return FOUND
+
+    cdef Answer add_runs(
+        self, ListSearch *search, int direction, const LayersLook *look, Runs *runs
+    ) noexcept nogil:
+        """Append the edges that segments know at a node, one after the other."""
+        cdef Answer answer = FOUND
+        cdef int number
+        runs.count = 0
+        search.out.takes_marks = True
+        search.out.has_marks = search.out.has_keys = False
+        for number in range(look.count):
+            answer = self.add_run(search, direction, look.places[number], runs)
+            if answer == ODD:
+                break
+        search.out.takes_marks = False
+        return answer
 
     cdef Answer add_run(
         self, ListSearch *search, int direction, int place, Runs *runs

@@ -248,6 +248,7 @@ cdef class QuickView:
             search.probe = NULL
             search.counting = False
             search.out = &out
+            out.takes_keys = True
             answer = self.edges(&search, direction)
             return filled(&out) if answer == FOUND else UNSURE
         finally:
@@ -269,6 +270,7 @@ cdef class QuickView:
             search.probe = NULL
             search.counting = False
             search.out = &out
+            out.takes_keys = True
             if self.edges(&search, direction) != FOUND:
                 return UNSURE
             for place in range(out.count):
@@ -286,7 +288,7 @@ cdef class QuickView:
 
     cdef object degree_of(self, uint64_t node_id, int direction, codes):
         cdef ListSearch search
-        cdef Buffer out = Buffer(NULL, NULL, 0, 0, False, False, False)
+        cdef Buffer out = Buffer(NULL, NULL, 0, 0, False, False, False, False, False, False, NULL)
         cdef uint32_t types[64]
         if not fill_types(&search, types, codes):
             return UNSURE
@@ -295,11 +297,13 @@ cdef class QuickView:
         search.counting = True
         search.found = 0
         search.out = &out
+        out.takes_keys = True
         if self.edges(&search, direction) == FOUND:
             return search.found
         # Where a memtable ends edges of older layers, only the list says how many are left.
         if not begin_buffer(&out, 64):
             raise MemoryError
+        out.takes_keys = True
         search.counting = False
         try:
             return out.count if self.edges(&search, direction) == FOUND else UNSURE
@@ -325,6 +329,7 @@ cdef class QuickView:
         search.probe = NULL
         search.counting = False
         search.out = &out
+        out.takes_keys = True
         try:
             with nogil:
                 while place < count:
@@ -340,7 +345,7 @@ cdef class QuickView:
 
     cdef Answer edges(self, ListSearch *search, int direction) noexcept nogil:
         """Append the edges of a node in all layers, in order, or count them; the buffer is empty."""
-        cdef Buffer gone = Buffer(NULL, NULL, 0, 0, False, False, False)
+        cdef Buffer gone = Buffer(NULL, NULL, 0, 0, False, False, False, False, False, False, NULL)
         cdef Answer answer
         search.out.has_marks = False
         answer = self.edges_but(search, direction, &gone)
@@ -496,6 +501,7 @@ cdef class QuickView:
             search.probe = NULL
             search.counting = False
             search.out = &out
+            out.takes_keys = True
             for hop in range(hops):
                 fresh = Fresh()
                 for direction in directions:
