@@ -153,21 +153,28 @@ def edges_at(
     Cost: O(its edges), of those that enter it with a look at the list of each source.
     """
     span = segment.span
-    found: set[tuple[int, AdjacentEdge]] = set()
+    ends: dict[AdjacentEdge, EdgeVersion] = {}
+    past: dict[AdjacentEdge, list[EdgeVersion]] = {}
+    outgoing = segment.list_of(node_id, Direction.OUT)
+    if outgoing is not None:
+        listed = segment.with_versions(outgoing, outgoing.position())
+        ends = {adjacent: end for adjacent, _, end in listed}
+    overwritten = history.list_of(node_id, Direction.OUT) if history is not None else None
+    if history is not None and overwritten is not None:
+        past = dict(history.with_versions(overwritten, overwritten.position(), span))
+    found = {(node_id, adjacent) for adjacent in (*ends, *past)}
     for file in (segment, history):
-        if file is None:
-            continue
-        outgoing = file.list_of(node_id, Direction.OUT)
-        if outgoing is not None:
-            found.update((node_id, adjacent) for adjacent in outgoing.decode().edges)
-        incoming = file.list_of(node_id, Direction.IN)
+        incoming = file.list_of(node_id, Direction.IN) if file is not None else None
         if incoming is not None:
             found.update(
                 (source, (code, node_id, key)) for code, source, key in incoming.decode().edges
             )
     for source, adjacent in sorted(found):
-        end = segment.edge_version(source, adjacent)
-        versions = [] if history is None else history.edge_versions(source, adjacent, span)
+        if source == node_id:
+            end, versions = ends.get(adjacent), past.get(adjacent, [])
+        else:
+            end = segment.edge_version(source, adjacent)
+            versions = [] if history is None else history.edge_versions(source, adjacent, span)
         if end is not None and not (versions and versions[-1].sequence == end.sequence):
             versions = [*versions, end]
         yield source, adjacent, versions
