@@ -21,7 +21,7 @@ from lithograph.maintenance.open_store import OpenStore
 from lithograph.maintenance.publication import Edit, publish
 from lithograph.segments.run_writer import RunWriter
 from lithograph.segments.sealed_file import SealedFile
-from lithograph.segments.segment_check import check_history, check_segment
+from lithograph.segments.segment_check import check_written
 from lithograph.segments.segment_writer import write_segment
 from lithograph.segments.slice import Slice
 
@@ -102,9 +102,7 @@ def _check_segment(store: OpenStore, entry: SegmentEntry) -> None:
         history = store.shelf.history(entry, store_uuid)
         _read_back(segment.file)
         if store.options.tuning.check_outputs:
-            _refuse(check_segment(segment))
-            if history is not None:
-                _refuse(check_history(history, segment))
+            _refuse(check_written(segment, history))
     except BaseException:
         store.shelf.forget(entry.number)
         discard(store, Output(segments=(entry,)))

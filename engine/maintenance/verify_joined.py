@@ -10,7 +10,7 @@ hashes under a random key, those of rule 7 numbers for each commit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,15 +24,13 @@ from lithograph.segments.name_sum import NameSum
 from lithograph.segments.slice_columns import (
     HAS_CHANGE,
     IS_FULL,
+    STRETCH,
     SUM_END,
     EdgeColumns,
     SliceColumns,
     sum_of,
 )
 from lithograph.segments.table_columns import HashArray, IdArray, ListColumns
-
-STRETCH: Final = 2**15
-"""Ids at a time."""
 
 
 class Lives(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
@@ -18,13 +17,10 @@ from lithograph.segments.block_walk import NotPlainError
 from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.name_sum import NameSum
 from lithograph.segments.segment_reader import SegmentReader
-from lithograph.segments.slice_columns import SliceColumns, StoredColumns
+from lithograph.segments.slice_columns import COMMITS_MAX, SliceColumns, StoredColumns
 from lithograph.segments.table_columns import IdArray
 from lithograph.write.memtable import Memtable
 from lithograph.write.memtable_slice import MemtableSlice
-
-_COMMITS_MAX: Final = 2**22
-"""Commits of which times and counts are kept in memory, 48 bytes each."""
 
 Stored = tuple[SegmentReader, HistoryReader | None]
 
@@ -35,7 +31,7 @@ def names_of(manifest: Manifest) -> NameSum | None:
     below the floor, as each name is then to be looked at in all of them."""
     floor = manifest.floor_sequence
     below = sum(run.first_sequence <= floor for run in manifest.runs)
-    if survey is None or manifest.last_sequence > _COMMITS_MAX or below > 1:
+    if survey is None or manifest.last_sequence > COMMITS_MAX or below > 1:
         return None
     return NameSum(floor)
 

@@ -15,6 +15,7 @@ from lithograph.segments.adjacency_reader import AdjacencyReader
 from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.layer import Direction
 from lithograph.segments.segment_reader import SegmentReader
+from lithograph.segments.slice_columns import are_right
 from lithograph.segments.table_check import check_edge_blocks, check_padding, check_records
 from lithograph.segments.version import EdgeVersion, NodeVersion
 
@@ -42,6 +43,25 @@ def check_segment(segment: SegmentReader, *, contents: bool = True) -> Findings:
     yield from segment.commits.check()
     if contents:
         yield from check_contents(segment)
+
+
+def check_written(segment: SegmentReader, history: HistoryReader | None) -> Findings:
+    """Yield what is wrong with a segment and its history, as the other two together.
+
+    Cost: where nothing is, 1 µs per node and edge in the kernel.
+    """
+    if not any(_caught(lambda: _check_frame(segment, history))) and are_right(segment, history):
+        return
+    yield from check_segment(segment)
+    if history is not None:
+        yield from check_history(history, segment)
+
+
+def _check_frame(segment: SegmentReader, history: HistoryReader | None) -> Findings:
+    """Yield what is wrong outside of tables and records."""
+    yield from check_segment(segment, contents=False)
+    if history is not None:
+        yield from check_history(history, segment, contents=False)
 
 
 def check_tables(segment: SegmentReader) -> Findings:

@@ -6,15 +6,20 @@ what the caller does with all slices together.
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
+from lithograph.errors import CorruptionError
 from lithograph.formats.adjacency_group import Mark
+from lithograph.formats.operations import TYPE_CODE_END
 from lithograph.formats.segment_shape import ON_DISK
+from lithograph.kernel import survey
 from lithograph.segments.block_walk import NotPlainError
 from lithograph.segments.history_reader import HistoryReader
 from lithograph.segments.layer import Direction
+from lithograph.segments.name_sum import KEY_SIZE
 from lithograph.segments.segment_reader import SegmentReader
 from lithograph.segments.table_columns import (
     Commits,
@@ -33,6 +38,12 @@ IS_FULL: Final = 2
 """Bits of `heads`."""
 
 SUM_END: Final = 2**64
+
+STRETCH: Final = 2**15
+"""Ids at a time."""
+
+COMMITS_MAX: Final = 2**22
+"""Commits of which times and counts are kept in memory, 48 bytes each."""
 
 
 class EdgeColumns(NamedTuple):
@@ -203,6 +214,28 @@ class StoredColumns:
         """Add up the edges of each mark; those of the two directions take each other away."""
         for mark in (Mark.DEAD, Mark.CHANGED, Mark.MADE):
             self._sums[mark] += weight * sum_of(hashes[marks == mark])
+
+
+def are_right(segment: SegmentReader, history: HistoryReader | None) -> bool:
+    """Return True if the tables and records of a segment and its history are right in themselves
+    and beside each other; False for not known.
+
+    Their blocks, padding and commit table were checked.
+    """
+    if survey is None or segment.footer.last_sequence - segment.footer.first_sequence > COMMITS_MAX:
+        return False
+    try:
+        rows = np.array(list(segment.all_commits()), np.int64).reshape(-1, 4)
+        columns = StoredColumns(segment, history, rows, TYPE_CODE_END, os.urandom(KEY_SIZE))
+        for end in range(STRETCH, columns.end_id + STRETCH, STRETCH):
+            columns.names(end)
+            columns.nodes(end)
+            columns.edges(end)
+            columns.incoming(end)
+        columns.check_end()
+    except (CorruptionError, NotPlainError):
+        return False
+    return True
 
 
 class _PastColumns:
