@@ -97,6 +97,7 @@ class Tamper:
         slot = read_current(self._files).newest
         assert slot is not None
         self._slot = slot
+        self.store_uuid = slot.store_uuid
         self.manifest = read_manifest(self._files, slot)
         self._number = self.manifest.next_file_number
         self._open: list[SegmentReader | HistoryReader] = []
