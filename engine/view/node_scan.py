@@ -64,19 +64,24 @@ class NodeScan:
 
         Cost: 2 to 6 µs per node of W; memory for a batch: 20 MB of names, 32 MiB of records.
         """
-        assert quick is not None
         while batch := list(islice(names, self._count)):
-            ids = self._look_up_all(batch)
-            records = self._records(ids)
-            for name, node_id, record in zip(batch, ids.tolist(), records, strict=True):
-                if node_id < 0:
+            yield from self._nodes_of(batch)
+            # Two of them are never in memory.
+            del batch
+
+    def _nodes_of(self, batch: list[str]) -> Iterator[Node]:
+        assert quick is not None
+        ids = self._look_up_all(batch)
+        records = self._records(ids)
+        for name, node_id, record in zip(batch, ids.tolist(), records, strict=True):
+            if node_id < 0:
+                continue
+            if record is not None:
+                found = quick.make_node(self._quick, node_id, name, record)
+                if found is not UNSURE:
+                    yield found
                     continue
-                if record is not None:
-                    found = quick.make_node(self._quick, node_id, name, record)
-                    if found is not UNSURE:
-                        yield found
-                        continue
-                yield self._careful(node_id, name)
+            yield self._careful(node_id, name)
 
     def _records(self, ids: IdArray) -> list[bytes | None]:
         """Return the record of each id that has one in one segment, and nowhere else."""
