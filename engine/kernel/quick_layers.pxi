@@ -8,10 +8,10 @@ cdef enum:
 
 cdef struct LayersLook:
     # Which of several segments may know an older id: their filters, the newest segment first.
-    # places : of the segments.   Afterwards only of those that may.
+    # places : of the segments.   Afterwards only of those that may, and room for that which made it.
     const Filter *filters[LAYERS_MAX]
     const uint8_t *bits[LAYERS_MAX]
-    int places[LAYERS_MAX]
+    int places[LAYERS_MAX + 1]
     uint64_t digest
     int count
 
