@@ -101,7 +101,7 @@ class Frames:
         ------
         CorruptionError : one of them does not hold that.
 
-        Cost: 4 µs per frame of W; 8 one by one.
+        Cost: 6 µs per frame of W, 0.8 less than one by one.
         """
         try:
             if "multi_decompress_to_buffer" in zstandard.backend_features:

@@ -16,7 +16,7 @@ moves in here when a measurement says so:
   entry by entry. None on the reference.
 * `survey` goes over whole files for the deep check: what it finds right is right, of the rest its
   plain twin, `segments.run_check` and `segments.segment_check`, says what it is: 0.1 µs per name of
-  a run against 15. None on the reference.
+  a run against 5. None on the reference.
 * `memory` is the memtable, and what a transaction puts into it: 2.4 µs per node against 26. Its
   plain twins are `write.plain_memtable` and `transaction.intents`; None on the reference.
 """

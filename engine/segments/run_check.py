@@ -30,7 +30,7 @@ def check_run(
 
     names : every name is added to it, as far as nothing is wrong.
 
-    Cost: 0.1 µs per name in the kernel, 15 in plain Python.
+    Cost: 0.1 µs per name in the kernel, 5 in plain Python.
     """
     is_damaged = False
     for error in pages.file.check_blocks():

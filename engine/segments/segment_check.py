@@ -48,7 +48,7 @@ def check_segment(segment: SegmentReader, *, contents: bool = True) -> Findings:
 def check_written(segment: SegmentReader, history: HistoryReader | None) -> Findings:
     """Yield what is wrong with a segment and its history, as the other two together.
 
-    Cost: where nothing is, 1 µs per node and edge in the kernel.
+    Cost: where nothing is, 0.25 µs per node and edge in the kernel.
     """
     if not any(_caught(lambda: _check_frame(segment, history))) and are_right(segment, history):
         return
