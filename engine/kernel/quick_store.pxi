@@ -365,10 +365,23 @@ cdef class QuickStore:
         layers : that have given edges already; these must be all that there are in the buffer.
         """
         cdef int place = self.newest_place(search.id)
-        cdef uint64_t first = search.out.count
+        cdef uint64_t first = search.out.count, found
         cdef LayersLook look
         cdef Runs runs
         cdef Answer answer
+        if place < self.segment_count and self.slots[place].first_id <= search.id:
+            # Made by the newest that may know it, as all are in a merged store: nothing to join.
+            search.lists = <const Lists *>handed_over(
+                <const void **>&self.slots[place].lists[direction]
+            )
+            if search.lists == NULL:
+                return ODD
+            search.out.has_keys = False
+            found = search.found
+            if not layers and search_growing(search) != ODD:
+                return FOUND
+            search.out.count = first
+            search.found = found
         look.count = 0
         if place < self.segment_count and self.slots[place].first_id > search.id:
             place = self.ask_newer(search.id, direction, place, &look)
