@@ -11,7 +11,7 @@ from lithograph.errors import CorruptionError, StorageError
 from lithograph.files import File, Files
 from lithograph.formats.file_names import WAL_DIRECTORY, wal_name
 from lithograph.formats.wal_header import WAL_START, WalHeader
-from lithograph.formats.wal_record import ALIGNMENT, RECORD_SIZE_MIN, WalRecord
+from lithograph.formats.wal_record import RECORD_SIZE_MIN, WalRecord
 from lithograph.kernel import encode_record, scan_records
 
 ROOM_SIZE: Final = 2**16
@@ -191,17 +191,16 @@ class WalFile:
         ------
         CorruptionError : the file is shorter.
 
-        Cost: one system call.
+        Cost: one system call, two where there is room.
         """
-        found = self.file.read_at(end - ALIGNMENT, ALIGNMENT + RECORD_SIZE_MIN)
-        if len(found) < ALIGNMENT:
-            size = self.file.size()
+        size = self.file.size()
+        if size < end:
             raise CorruptionError(
                 f"the log ends at {size}, {end} bytes of it are published",
                 path=self.path,
                 offset=size,
             )
-        return not any(found[ALIGNMENT:])
+        return size == end or not any(self.file.read_at(end, RECORD_SIZE_MIN))
 
     def cut_room(self, end: int) -> None:
         """Cut the room behind the log's end, if that is all there is."""
