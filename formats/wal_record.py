@@ -53,6 +53,11 @@ def encode_record(
     return xxhash.xxh64_digest(checked)[::-1] + checked
 
 
+def is_room(data: bytes) -> bool:
+    """Return whether bytes behind a log's last record say nothing (SPEC.md, section 6.2)."""
+    return data == bytes(len(data))
+
+
 @dataclass(frozen=True, slots=True)
 class WalRecord:
     """One commit as logged: its head; the operations stay in the payload until asked for."""

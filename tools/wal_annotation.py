@@ -21,7 +21,13 @@ from lithograph.formats.operations import (
     describe_operation,
 )
 from lithograph.formats.wal_header import WAL_HEADER, WAL_START, WalHeader
-from lithograph.formats.wal_record import ALIGNMENT, RECORD, RECORD_SIZE_MIN, WalRecord
+from lithograph.formats.wal_record import (
+    ALIGNMENT,
+    RECORD,
+    RECORD_SIZE_MIN,
+    WalRecord,
+    is_room,
+)
 from lithograph.tools.annotation import Damage, Note, Part, damage, fitting
 from lithograph.tools.regular_file import RegularFile
 from lithograph.tools.sealed_annotation import Selection
@@ -180,7 +186,7 @@ def _unreadable(
 def _is_room(file: RegularFile, offset: int) -> bool:
     """Return whether nothing but zeros stands from `offset` to the file's end."""
     return all(
-        not any(file.read_at(start, _WINDOW_SIZE))
+        is_room(file.read_at(start, _WINDOW_SIZE))
         for start in range(offset, file.size, _WINDOW_SIZE)
     )
 

@@ -21,7 +21,7 @@ from lithograph.formats.operations import (
     UpdateNode,
 )
 from lithograph.formats.wal_header import WAL_START, WalHeader
-from lithograph.formats.wal_record import ALIGNMENT, RECORD, RECORD_SIZE_MIN, WalRecord
+from lithograph.formats.wal_record import ALIGNMENT, RECORD, RECORD_SIZE_MIN, WalRecord, is_room
 from lithograph.maintenance.salvage_finding import Findings
 from lithograph.maintenance.salvage_version import SalvagedVersion, Step
 
@@ -139,11 +139,10 @@ def _scan(
                 raise CorruptionError("a record of another log", offset=offset)
         except CorruptionError as error:
             start = offset
-            if is_newest and data.count(0, start, end) == end - start and not (synced or 0) > start:
-                return  # Room.
             offset = _next_record(data, start + ALIGNMENT, end, epoch)
-            if is_newest and offset == end and synced is not None and synced <= start:
-                return  # A torn tail.
+            is_end = is_newest and offset == end and (synced or 0) <= start
+            if is_end and (synced is not None or is_room(data[start:end])):
+                return  # A torn tail, or room.
             findings.add(error.located(files.path_of(name)), f"log, {offset - start} bytes")
             findings.log_size_bytes += offset - start
             continue

@@ -11,7 +11,7 @@ from lithograph.errors import CorruptionError, StorageError
 from lithograph.files import File, Files
 from lithograph.formats.file_names import WAL_DIRECTORY, wal_name
 from lithograph.formats.wal_header import WAL_START, WalHeader
-from lithograph.formats.wal_record import RECORD_SIZE_MIN, WalRecord
+from lithograph.formats.wal_record import RECORD_SIZE_MIN, WalRecord, is_room
 from lithograph.kernel import encode_record, scan_records
 
 ROOM_SIZE: Final = 2**16
@@ -200,12 +200,12 @@ class WalFile:
                 path=self.path,
                 offset=size,
             )
-        return size == end or not any(self.file.read_at(end, RECORD_SIZE_MIN))
+        return size == end or is_room(self.file.read_at(end, RECORD_SIZE_MIN))
 
     def cut_room(self, end: int) -> None:
         """Cut the room behind the log's end, if that is all there is."""
         size = self.file.size()
-        if size > end and not any(self.file.read_at(end, size - end)):
+        if size > end and is_room(self.file.read_at(end, size - end)):
             self.cut(end)
 
     def cut(self, end: int) -> None:
